@@ -1,0 +1,129 @@
+"""Facts about PCM: 16-bit mono, its header, its level and its peaks. No I/O, no clock."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+SAMPLE_RATE_HZ: Final = 16_000
+BYTES_PER_FRAME: Final = 2
+CHUNK_MS: Final = 50
+CHUNK_FRAMES: Final = SAMPLE_RATE_HZ * CHUNK_MS // 1000
+FULL_SCALE: Final = 32_768
+WAV_HEADER_BYTES: Final = 44
+SILENCE_DBFS: Final = -96.0
+
+PcmArray = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of PCM as a source yields it.
+
+    Parameters
+    ----------
+    pcm : bytes
+        16-bit little-endian mono at `SAMPLE_RATE_HZ`.
+    captured_s : float
+        ``time.monotonic()`` when the last sample existed here.
+    overflows : int
+        How often the device said, since the chunk before, that it lost audio.
+    lost_frames : int
+        How many frames it lost, where that can be told; 0 if unknown.
+    """
+
+    pcm: bytes
+    captured_s: float
+    overflows: int = 0
+    lost_frames: int = 0
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.pcm) // BYTES_PER_FRAME
+
+
+def to_array(pcm: bytes) -> PcmArray:
+    """View PCM bytes as samples, shape (frames,). A torn last byte is left out."""
+    return np.frombuffer(pcm, dtype="<i2", count=len(pcm) // BYTES_PER_FRAME)
+
+
+def wav_header(n_frames: int, sample_rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
+    """Header of a 16-bit mono WAV file with `n_frames` frames, 44 bytes.
+
+    RIFF counts in 32 bits, so a longer recording (37 hours at 16 kHz) claims the most it can.
+    """
+    n_bytes = min(n_frames * BYTES_PER_FRAME, 0xFFFF_FFFF - 36)
+    byte_rate = sample_rate_hz * BYTES_PER_FRAME
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        36 + n_bytes,
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,
+        1,
+        sample_rate_hz,
+        byte_rate,
+        BYTES_PER_FRAME,
+        16,
+        b"data",
+        n_bytes,
+    )
+
+
+def level_dbfs(pcm: bytes) -> float:
+    """Root-mean-square level in dB relative to full scale, -96 (silence) to 0."""
+    samples = to_array(pcm)
+    if not samples.size:
+        return SILENCE_DBFS
+    rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+    return max(SILENCE_DBFS, 20 * float(np.log10(max(rms, 1e-9) / FULL_SCALE)))
+
+
+def is_clipped(pcm: bytes) -> bool:
+    """Whether any sample stands at full scale."""
+    samples = to_array(pcm)
+    return bool(samples.size) and bool((samples.max() >= 32_767) or (samples.min() <= -32_768))
+
+
+def min_max(samples: PcmArray, frames_per_column: int) -> npt.NDArray[np.int16]:
+    """Lowest and highest sample of each column, shape (columns, 2).
+
+    A last column that is not full is left out.
+    """
+    columns = samples[: samples.size // frames_per_column * frames_per_column]
+    columns = columns.reshape(-1, frames_per_column)
+    return np.stack([columns.min(axis=1), columns.max(axis=1)], axis=1)
+
+
+class Peaks:
+    """Min/max pairs of a growing recording, one column each 10 ms.
+
+    Cost of `add` depends on the new audio only. One writer; readers take copies.
+    """
+
+    COLUMN_MS: Final = 10
+
+    def __init__(self, sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:
+        self._frames_per_column = sample_rate_hz * self.COLUMN_MS // 1000
+        self._rest = np.empty(0, np.int16)
+        self._columns = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._columns) // 4
+
+    def add(self, pcm: bytes) -> None:
+        """Take in the next piece of the recording, of any length."""
+        samples = np.concatenate([self._rest, to_array(pcm)])
+        columns = min_max(samples, self._frames_per_column)
+        self._rest = samples[len(columns) * self._frames_per_column :]
+        self._columns += columns.astype("<i2").tobytes()
+
+    def tail(self, n_columns: int) -> npt.NDArray[np.int16]:
+        """Copy of the last `n_columns` columns or fewer, shape (columns, 2)."""
+        return np.frombuffer(bytes(self._columns[-4 * n_columns :]), "<i2").reshape(-1, 2)
