@@ -43,6 +43,7 @@ class Chunk:
 
     @property
     def n_frames(self) -> int:
+        """Length in frames."""
         return len(self.pcm) // BYTES_PER_FRAME
 
 

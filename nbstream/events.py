@@ -241,7 +241,7 @@ class Entry:
         """The line as a dict, ready for JSON."""
         head: dict[str, Any] = {
             "type": type_name(self.event),
-            "at_s": round(self.at_s, 6),
+            "at_s": self.at_s,
             "connection": self.connection,
         }
         if isinstance(self.event, ServerEvent):

@@ -258,7 +258,8 @@ def _check_one(name: str, value: Any) -> None:
         )
     problem = _problem(known, value)
     if problem:
-        shown = "" if known.secret or isinstance(value, str) and len(value) > 80 else f" {value!r}"
+        hidden = known.secret or (isinstance(value, str) and len(value) > 80)
+        shown = "" if hidden else f" {value!r}"
         raise ParameterError(f"{name}{shown} {problem}.", parameter=name)
 
 

@@ -1,0 +1,86 @@
+"""Record, stream and study live speech in a Jupyter notebook.
+
+>>> import nbstream as nb
+>>> with nb.record("sample", "local") as session:  # doctest: +SKIP
+...     session.wait()
+>>> session.turns  # doctest: +SKIP
+
+Names are imported when they are used, so ``import nbstream`` loads neither PyAudio nor
+websocket-client, matplotlib, pandas or the recogniser.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from nbstream._version import __version__
+
+if TYPE_CHECKING:
+    from nbstream.engine import Engine as Engine
+    from nbstream.engine import record as record
+    from nbstream.errors import AuthError as AuthError
+    from nbstream.errors import ConnectError as ConnectError
+    from nbstream.errors import NbstreamError as NbstreamError
+    from nbstream.errors import ParameterError as ParameterError
+    from nbstream.errors import RecogniserError as RecogniserError
+    from nbstream.errors import ServerError as ServerError
+    from nbstream.errors import SourceError as SourceError
+    from nbstream.errors import StateError as StateError
+    from nbstream.errors import StoreError as StoreError
+    from nbstream.services import AssemblyAI as AssemblyAI
+    from nbstream.services import Local as Local
+    from nbstream.services import ask_key as ask_key
+    from nbstream.session import Session as Session
+    from nbstream.session import open_session as open  # noqa: F401
+    from nbstream.sources import AudioFile as AudioFile
+    from nbstream.sources import Microphone as Microphone
+    from nbstream.sources import Sample as Sample
+    from nbstream.sources import devices as devices
+    from nbstream.store import recover as recover
+    from nbstream.widgets import Recorder as Recorder
+
+# name -> (module, name there)
+_WHERE = {
+    "Recorder": ("widgets", "Recorder"),
+    "record": ("engine", "record"),
+    "open": ("session", "open_session"),
+    "Session": ("session", "Session"),
+    "Engine": ("engine", "Engine"),
+    "AssemblyAI": ("services", "AssemblyAI"),
+    "Local": ("services", "Local"),
+    "ask_key": ("services", "ask_key"),
+    "Sample": ("sources", "Sample"),
+    "AudioFile": ("sources", "AudioFile"),
+    "Microphone": ("sources", "Microphone"),
+    "devices": ("sources", "devices"),
+    "recover": ("store", "recover"),
+} | {
+    name: ("errors", name)
+    for name in (
+        "NbstreamError",
+        "ParameterError",
+        "SourceError",
+        "ConnectError",
+        "AuthError",
+        "ServerError",
+        "RecogniserError",
+        "StoreError",
+        "StateError",
+    )
+}
+
+__all__ = ["__version__", *_WHERE]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'nbstream' has no attribute {name!r}")
+    module, inner = _WHERE[name]
+    value = getattr(importlib.import_module(f"nbstream.{module}"), inner)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

