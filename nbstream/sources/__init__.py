@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from nbstream.audio import Chunk
 from nbstream.errors import SourceError
 from nbstream.sources.file import AudioFile
+from nbstream.sources.microphone import Microphone
+from nbstream.sources.portaudio import devices
 from nbstream.sources.sample import Sample
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["AudioFile", "Sample", "Source", "resolve"]
+__all__ = ["AudioFile", "Microphone", "Sample", "Source", "devices", "resolve"]
 
 
 @runtime_checkable
@@ -72,6 +74,8 @@ def resolve(spec: str | os.PathLike[str] | Source) -> Source:
         return spec
     if spec == "sample":
         return Sample()
+    if spec == "mic":
+        return Microphone()
     if isinstance(spec, (str, os.PathLike)) and os.fspath(spec):
         return AudioFile(spec)
     raise SourceError(

@@ -16,6 +16,13 @@ CHUNK_BYTES: Final = CHUNK_FRAMES * BYTES_PER_FRAME
 FloatBlock = npt.NDArray[np.float32]
 
 
+def floats(pcm: bytes, n_channels: int) -> FloatBlock:
+    """Make 16-bit PCM a block, shape (frames, channels), full scale 1.0."""
+    n_samples = len(pcm) // (2 * n_channels) * n_channels
+    samples = np.frombuffer(pcm, "<i2", n_samples).reshape(-1, n_channels)
+    return samples.astype(np.float32) / np.float32(FULL_SCALE)
+
+
 class Converter:
     """Downmix, resample and round one stream of audio, block by block.
 

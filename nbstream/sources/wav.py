@@ -7,10 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-import numpy as np
-
-from nbstream.audio import FULL_SCALE
-from nbstream.sources.convert import FloatBlock
+from nbstream.sources.convert import FloatBlock, floats
 
 PCM: Final = 1
 EXTENSIBLE: Final = 0xFFFE
@@ -100,12 +97,9 @@ class WavReader:
     def read(self, n_frames: int) -> FloatBlock:
         """Read up to `n_frames`, shape (frames, channels), full scale 1.0; empty at the end."""
         n_frames = min(n_frames, self._left_frames)
-        frame_bytes = 2 * self._n_channels
-        pcm = self._file.read(n_frames * frame_bytes)
-        read_frames = len(pcm) // frame_bytes
-        self._left_frames -= read_frames
-        samples = np.frombuffer(pcm, "<i2", read_frames * self._n_channels)
-        return samples.astype(np.float32).reshape(-1, self._n_channels) / np.float32(FULL_SCALE)
+        block = floats(self._file.read(n_frames * 2 * self._n_channels), self._n_channels)
+        self._left_frames -= len(block)
+        return block
 
     def close(self) -> None:
         """Close the file."""
