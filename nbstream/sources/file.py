@@ -39,6 +39,9 @@ class _SoundfileReader:
     def __init__(self, file: Any) -> None:
         self.rate_hz: int = file.samplerate
         self.n_frames: int = file.frames
+        # After each read soundfile seeks to where it already is. In an MP3 that makes the decoder
+        # start anew and spoils the audio behind it; a file that "can't seek" is just read on.
+        file.seekable = lambda: False
         self._file = file
 
     def read(self, n_frames: int) -> FloatBlock:
