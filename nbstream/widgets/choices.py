@@ -1,0 +1,136 @@
+"""What can be chosen in a `Recorder`: where the sound comes from and where it goes.
+
+Microphones are listed when they are asked for, never before: it starts PortAudio.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from nbstream import services, sources
+from nbstream.errors import SourceError
+from nbstream.services import Service
+from nbstream.sources import Microphone, Source
+
+KEY_NOTE: Final = (
+    "The local recogniser needs no key. To use AssemblyAI, set "
+    f"{services.KEY_VARIABLE} before you start Jupyter, or run nb.ask_key() in a cell."
+)
+_NAMES: Final = {"assemblyai": "AssemblyAI", "local": "Local recogniser"}
+
+Options = list[tuple[str, str]]  # (label, value), as pickers take them
+
+
+class SourceChoice:
+    """The sources of the picker.
+
+    Parameters
+    ----------
+    source : str, Path or Source
+        "auto" is the microphone where PyAudio finds one, else the sample; the others as in
+        `nbstream.sources.resolve`.
+
+    Attributes
+    ----------
+    options : list of (label, value)
+    first : str
+        The value that is chosen at first.
+    note : str
+        Which source "auto" has chosen, and why.
+
+    Raises
+    ------
+    SourceError
+        If `source` is nothing that can be recorded.
+
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | Source) -> None:
+        self.note = ""
+        self.options: Options = [("Sample", "sample"), ("Microphone", "mic")]
+        self._microphones: dict[str, int] = {}
+        self._given: str | os.PathLike[str] | Source = "sample"
+        if source == "auto":
+            self.first = self._automatic()
+        elif source in ("sample", "mic"):
+            self.first = str(source)
+        else:
+            label = sources.resolve(source).label
+            self._given, self.first = source, "given"
+            self.options.insert(0, (label[:1].upper() + label[1:], "given"))
+
+    def make(self, value: str) -> Source:
+        """The source that is chosen by `value`; a new one for each take, but for a given one."""
+        if value in self._microphones:
+            return Microphone(self._microphones[value])
+        return sources.resolve(self._given if value == "given" else value)
+
+    def list_microphones(self) -> str:
+        """Put each microphone among `options`. Returns why there is none, or nothing.
+
+        The default microphone alone needs no second entry.
+        """
+        try:
+            devices = sources.devices()
+        except SourceError as error:
+            return error.message
+        found = {f"mic:{d.index}": str(d.name) for d in devices.itertuples()}
+        if len(found) > 1:
+            self._microphones = {value: int(value.removeprefix("mic:")) for value in found}
+            plain = [option for option in self.options if not option[1].startswith("mic:")]
+            self.options = plain + [(f"Microphone: {name}", v) for v, name in found.items()]
+        return "" if found else "No microphone was found on the kernel's machine."
+
+    def _automatic(self) -> str:
+        why = self.list_microphones()
+        if why:
+            self.note = f"The packaged sample is chosen: {why[:1].lower() + why[1:]}"
+            return "sample"
+        self.note = "The microphone is chosen, since there is one."
+        return "mic"
+
+
+class ServiceChoice:
+    """The services of the picker.
+
+    Parameters
+    ----------
+    service : Service or str, optional
+        "assemblyai", "local", or an object, which then takes its name's place. By default
+        AssemblyAI if there is a key, else the local recogniser.
+
+    Attributes
+    ----------
+    options : list of (label, value)
+    first : str
+        The value that is chosen at first.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such service.
+
+    """
+
+    def __init__(self, service: Service | str | None = None) -> None:
+        resolved = services.resolve(service)
+        self._is_automatic = service is None
+        self._given = None if service is None or isinstance(service, str) else resolved
+        self.first = resolved.name
+        names = dict(_NAMES)
+        if self._given is not None:
+            name = names.get(resolved.name, resolved.name)
+            names[resolved.name] = f"{name} ({resolved.model})"
+        self.options: Options = [(label, value) for value, label in names.items()]
+
+    @property
+    def note(self) -> str:
+        """How to give a key, where one is missing and the person has not chosen a service."""
+        return KEY_NOTE if self._is_automatic and services.found_key() is None else ""
+
+    def make(self, value: str) -> Service:
+        """The service that is chosen by `value`."""
+        if self._given is not None and value == self._given.name:
+            return self._given
+        return services.resolve(value)

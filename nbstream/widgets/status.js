@@ -1,0 +1,105 @@
+// status.js: state in words, time, level, the last problem. State comes down in the trait `view`.
+
+const QUIETEST_DBFS = -60; // left end of the level meter
+
+/** Seconds as m:ss or h:mm:ss. @param {number} s */
+export function clock(s) {
+  const whole = Math.floor(s);
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  const [h, m, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return h ? `${h}:${two(m)}:${two(rest)}` : `${m}:${two(rest)}`;
+}
+
+/** Billed time in words; null means that the service costs nothing. @param {number | null} s */
+export function billed(s) {
+  return s === null ? "not billed" : `${(s / 60).toFixed(1)} min billed`;
+}
+
+/** Place of a level on the meter, 0 to 1. @param {number} dbfs */
+export function meterFraction(dbfs) {
+  return Math.min(1, Math.max(0, 1 - dbfs / QUIETEST_DBFS));
+}
+
+/** Level in words, for those who do not see the meter. @param {number} dbfs @param {boolean} clipped */
+export function levelText(dbfs, clipped) {
+  if (clipped) return "too loud";
+  return dbfs <= QUIETEST_DBFS ? "silent" : `${Math.round(dbfs)} dB`;
+}
+
+/** Set text only if it differs: a screen reader speaks what is set. */
+function setText(/** @type {HTMLElement} */ element, /** @type {string} */ text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function make(tag, className, attributes = {}) {
+  const element = document.createElement(tag);
+  element.className = className;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
+
+function render({ model, el }) {
+  el.classList.add("nbs-status");
+  const line = make("div", "nbs-line");
+  const state = make("span", "nbs-state", { role: "status", "aria-live": "polite" });
+  const time = make("span", "nbs-time", { role: "timer", "aria-label": "Recorded", "aria-live": "off" });
+  const cost = make("span", "nbs-cost");
+  const meter = make("div", "nbs-meter", {
+    role: "meter", "aria-label": "Level", "aria-valuemin": QUIETEST_DBFS, "aria-valuemax": 0,
+  });
+  const bar = make("div", "nbs-meter-bar");
+  const loud = make("span", "nbs-loud");
+  const problem = make("div", "nbs-problem", { role: "alert" });
+  const message = make("div", "nbs-message");
+  const hint = make("div", "nbs-hint");
+  const note = make("div", "nbs-note");
+  meter.append(bar);
+  line.append(state, time, cost, loud, meter);
+  el.append(line, problem, note);
+
+  function draw() {
+    const view = model.get("view");
+    if (!view.word) return;
+    const panel = el.closest(".nbs-recorder");
+    if (panel) {
+      panel.dataset.state = view.state;
+      panel.toggleAttribute("data-live", view.is_live);
+      // Otherwise Enter and the space bar on our buttons are JupyterLab's shortcuts.
+      panel.setAttribute("data-lm-suppress-shortcuts", "true");
+    }
+    el.dataset.state = view.state;
+    setText(state, view.word);
+    setText(time, clock(view.elapsed_s));
+    setText(cost, billed(view.billed_s));
+    cost.hidden = time.hidden = view.state === "idle";
+    const level = meterFraction(view.level_dbfs);
+    bar.style.transform = `scaleX(${level.toFixed(3)})`;
+    meter.classList.toggle("nbs-clipped", view.is_clipped);
+    meter.setAttribute("aria-valuenow", String(Math.max(QUIETEST_DBFS, Math.round(view.level_dbfs))));
+    meter.setAttribute("aria-valuetext", levelText(view.level_dbfs, view.is_clipped));
+    setText(loud, view.is_clipped ? "too loud" : "");
+    setText(message, view.message);
+    setText(hint, view.hint);
+    // Put in and taken out: what appears inside an alert is spoken.
+    if (view.message && !message.isConnected) problem.append(message, hint);
+    if (!view.message) problem.replaceChildren();
+    setText(note, view.folder ? `Kept in ${view.folder}` : view.note);
+  }
+
+  function safely() {
+    try {
+      draw();
+    } catch (error) {
+      problem.textContent = `The status can't be drawn: ${error}. Display the recorder again.`;
+    }
+  }
+  model.on("change:view", safely);
+  safely();
+  const frame = requestAnimationFrame(safely); // by then `el` is in the panel
+  return () => {
+    cancelAnimationFrame(frame);
+    model.off("change:view", safely);
+  };
+}
+
+export default { render };
