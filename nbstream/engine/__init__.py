@@ -30,6 +30,7 @@ def record(
     *,
     folder: str | Path = "recordings",
     name: str = "",
+    seconds: float | None = None,
 ) -> Session:
     """Start recording and return the live session. Raises if it can't start.
 
@@ -44,6 +45,8 @@ def record(
         Where the session's own folder is made.
     name : str
         Goes into the folder's name.
+    seconds : float, optional
+        Stop after so many seconds of audio.
 
     Returns
     -------
@@ -51,7 +54,13 @@ def record(
         Recording. End it with ``stop()``, or use it as a context manager.
 
     """
-    engine = Engine(resolve_source(source), resolve_service(service), folder=folder, name=name)
+    engine = Engine(
+        resolve_source(source),
+        resolve_service(service),
+        folder=folder,
+        name=name,
+        seconds=seconds,
+    )
     engine.start()
     assert engine.session is not None
     return engine.session

@@ -4,8 +4,8 @@
 |---|---|---|
 | nbstream-capture | source -> audio.wav | the source ends, or a stop is asked |
 | nbstream-send | audio.wav -> network: connects, reconnects, terminates | all is over |
-| nbstream-receive | network -> events.jsonl; one a connection, see `link` | its socket closes |
-| nbstream-notify | snapshots -> listeners; pushes the folder to the disk | after the last snapshot |
+| nbstream-receive | network -> events.jsonl; one a connection | its socket closes |
+| nbstream-notify | snapshots -> listeners; folder -> disk | after the last snapshot |
 | nbstream-callback | one handler given to `Session.on` | the session has ended |
 
 All are daemons: a forgotten session must not keep a kernel from ending, and at exit `_at_exit`
@@ -37,7 +37,14 @@ from nbstream._version import __version__
 from nbstream.connection import Closed, Connection, without_query
 from nbstream.engine.link import SILENT_TIMEOUT_S, Link
 from nbstream.engine.state import Snapshot, State
-from nbstream.errors import AuthError, ConnectError, NbstreamError, ServerError, StateError
+from nbstream.errors import (
+    AuthError,
+    ConnectError,
+    NbstreamError,
+    ParameterError,
+    ServerError,
+    StateError,
+)
 from nbstream.protocol import Ending
 from nbstream.services import Service
 from nbstream.session import Session
@@ -62,6 +69,8 @@ class Engine:
         Where the session's own folder is made.
     name : str
         Goes into the folder's name.
+    seconds : float, optional
+        Stop after so many seconds of audio.
 
     """
 
@@ -72,13 +81,17 @@ class Engine:
         *,
         folder: str | Path = "recordings",
         name: str = "",
+        seconds: float | None = None,
     ) -> None:
+        if seconds is not None and not seconds > 0:
+            raise ParameterError(f"seconds {seconds!r} must be over 0.", parameter="seconds")
         self.source = source
         self.service = service
         self.session: Session | None = None
         self.error: NbstreamError | None = None
         self._parent = folder
         self._name = name
+        self._limit_frames = None if seconds is None else round(seconds * audio.SAMPLE_RATE_HZ)
         self._news = threading.Condition()
         self._state = State.IDLE
         self._links: list[Link] = []
@@ -173,7 +186,7 @@ class Engine:
 
     def leave(self, error: BaseException | None) -> None:
         """End as a context manager does; see `Session`."""
-        if error is not None or self.source.live:
+        if error is not None or (self.source.live and self._limit_frames is None):
             self.stop(wait=False)
         try:
             self.wait()
@@ -253,14 +266,17 @@ class Engine:
             with self.source as source:
                 self._opened.set()
                 for chunk in source.chunks(self._stop):
-                    frame = self._folder.append_audio(chunk.pcm, chunk.captured_s - self._t0)
-                    self._level = (audio.level_dbfs(chunk.pcm), audio.is_clipped(chunk.pcm))
+                    pcm = self._up_to_limit(chunk.pcm)
+                    frame = self._folder.append_audio(pcm, chunk.captured_s - self._t0)
+                    self._level = (audio.level_dbfs(pcm), audio.is_clipped(pcm))
                     if chunk.overflows:
                         self._overflows += chunk.overflows
                         self._log(ev.Overflow(frame, chunk.overflows, chunk.lost_frames))
                     with self._news:
                         self._news.notify_all()
                     self._changed.set()
+                    if self._folder.n_frames == self._limit_frames:
+                        break
         except NbstreamError as error:
             self._fail(error)
         except Exception as error:
@@ -270,6 +286,11 @@ class Engine:
             self._opened.set()
             with self._news:
                 self._news.notify_all()
+
+    def _up_to_limit(self, pcm: bytes) -> bytes:
+        if self._limit_frames is None:
+            return pcm
+        return pcm[: (self._limit_frames - self._folder.n_frames) * audio.BYTES_PER_FRAME]
 
     # -- nbstream-send ---------------------------------------------------------------------------
 

@@ -292,7 +292,7 @@ def _number_problem(known: Parameter, value: Any) -> str:
         return ""
     unit = f" {known.unit}" if known.unit else ""
     return "is out of range: " + (
-        f"{low:g}{unit} or more" if high is None else f"{low:g} to {high:g}{unit}"
+        f"{low}{unit} or more" if high is None else f"{low} to {high}{unit}"
     )
 
 

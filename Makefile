@@ -1,0 +1,40 @@
+# Each target sets up what it needs on the first run and starts at once on the next.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lab check measure clean
+
+help:
+	@echo "make demo    set up, record the packaged speech, show its turns"
+	@echo "make test    set up, run all tests, the browser's included"
+	@echo "make lab     open JupyterLab on the quick start"
+	@echo "make check   format, lint, strict types"
+	@echo "make measure accuracy and speed of the local recogniser: SPEECH=folder"
+
+demo: $(VENV)/.ready-demo
+	@$(BIN)/python scripts/demo.py
+
+test: $(VENV)/.ready-test
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy
+	@$(BIN)/pytest
+
+lab: $(VENV)/.ready-demo
+	@$(BIN)/jupyter lab notebooks/01_quickstart.ipynb
+
+check: $(VENV)/.ready-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+measure: $(VENV)/.ready-test
+	$(BIN)/python scripts/measure_recogniser.py $(SPEECH)
+
+clean:
+	rm -rf $(VENV) tests/node/node_modules .mypy_cache .pytest_cache .ruff_cache artifacts
+
+$(VENV)/.ready-demo: pyproject.toml scripts/setup.sh
+	@bash scripts/setup.sh demo $(PYTHON) $(VENV)
+
+$(VENV)/.ready-test: pyproject.toml scripts/setup.sh tests/node/package-lock.json
+	@bash scripts/setup.sh test $(PYTHON) $(VENV)

@@ -1,0 +1,51 @@
+"""Promises that hold for every test: no thread dies or outlives it, and nobody sleeps."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SPEECH = ROOT / "tests" / "data" / "speech"
+_real_sleep = time.sleep
+
+
+@pytest.fixture(autouse=True)
+def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test, or our own code, that sleeps is an error: wait on an event instead."""
+    ours = (str(ROOT / "tests"), str(ROOT / "nbstream"))
+
+    def sleep(seconds: float) -> None:
+        caller = sys._getframe(1).f_code.co_filename
+        if caller.startswith(ours):
+            raise AssertionError(f"time.sleep({seconds}) in {caller}")
+        _real_sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+
+
+@pytest.fixture(autouse=True)
+def no_lost_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A thread of ours that dies by an exception, or outlives its test, fails the test."""
+    died: list[str] = []
+    monkeypatch.setattr(
+        threading, "excepthook", lambda args: died.append(f"{args.thread}: {args.exc_value!r}")
+    )
+    before = set(threading.enumerate())
+    yield
+    ours = [t for t in threading.enumerate() if t not in before and t.name.startswith("nbstream-")]
+    for thread in ours:
+        thread.join(10)
+    assert not died, died
+    assert not [t for t in ours if t.is_alive()]
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests of this project use no key of the person who runs them."""
+    monkeypatch.delenv("ASSEMBLYAI_API_KEY", raising=False)
