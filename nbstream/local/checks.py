@@ -66,7 +66,7 @@ _US: Final = _Preset(400, 1280, 500)
 _FIRST_PARTIAL_MS = 256  # the service adds it to interruption_delay
 # The scale of the service's threshold is its own (0.2 by default), so only a value that was
 # asked for is passed on; below this a detector that never lets go would never end a turn.
-_LOWEST_VAD_THRESHOLD = 0.2
+_LOWEST_VAD_THRESHOLD = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
@@ -42,7 +42,8 @@ from nbstream.local.model import Model
 
 MAX_MESSAGE_BYTES: Final = 128 * 1024
 _CLOSE_REASON: Final = "See Error message for details"
-_RECEIVE_BUFFER_BYTES: Final = 128 * 1024
+_RECEIVE_BUFFER_BYTES: Final = 16 * 1024
+_SEGMENT_BYTES: Final = 1400
 
 _log = logging.getLogger("nbstream.local")
 # A handshake that fails is the client's affair: no traceback on the terminal.
@@ -153,8 +154,7 @@ class Server:
         Raises OSError if the port can't be had.
         """
         listener = socket.create_server((self._host, self._port))
-        # Small, so that "stop reading" soon reaches the client.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        _keep_buffers_small(listener)
         self._port = listener.getsockname()[1]
         self._pool = ThreadPoolExecutor(os.cpu_count() or 2, "nbstream-recognise")
         try:
@@ -165,6 +165,7 @@ class Server:
                 ssl=self._tls,
                 process_request=self._answer_http,
                 max_size=MAX_MESSAGE_BYTES,
+                compression=None,
                 ping_interval=None,
                 close_timeout=2,
                 server_header=None,
@@ -239,7 +240,8 @@ class Server:
         connection: Connection | None = None
         try:
             if faults.close_1011_at_open:
-                await websocket.close(1011, "Internal error")
+                async with _drained(websocket):
+                    await websocket.close(1011, "Internal error")
                 return
             cap_s = self._access.admit(
                 websocket.request.headers.get("Authorization", ""),
@@ -279,28 +281,48 @@ class Server:
 async def _refuse(
     websocket: ServerConnection, refusal: Refusal, connection: Connection | None, faults: Faults
 ) -> None:
-    # What still comes is read and dropped: a close with unread data behind it would be a reset,
-    # and the client would lose the message that says why.
-    drain = asyncio.create_task(_drain(websocket))
-    try:
-        if connection is not None and connection.is_mute:
-            await drain
-        error = {"type": "Error", "error_code": refusal.code, "error": refusal.text}
-        await websocket.send(json.dumps(error))
-        if faults.error_without_close:
-            await drain
-        await asyncio.sleep(refusal.close_after_s)
-        await websocket.close(refusal.code, _CLOSE_REASON)
-    except ConnectionClosed:
-        pass
-    finally:
-        drain.cancel()
-
-
-async def _drain(websocket: ServerConnection) -> None:
     with contextlib.suppress(ConnectionClosed):
-        while True:
-            await websocket.recv()
+        async with _drained(websocket) as to_the_end:
+            if connection is not None and connection.is_mute:
+                await to_the_end
+            error = {"type": "Error", "error_code": refusal.code, "error": refusal.text}
+            await websocket.send(json.dumps(error))
+            if faults.error_without_close:
+                await to_the_end
+            await asyncio.sleep(refusal.close_after_s)
+            await websocket.close(refusal.code, _CLOSE_REASON)
+
+
+@contextlib.asynccontextmanager
+async def _drained(websocket: ServerConnection) -> AsyncIterator[asyncio.Task[None]]:
+    """Read and drop what still comes; the task ends with the connection.
+
+    A close with unread data behind it would be a reset, and the client would lose the message
+    that says why.
+    """
+
+    async def drain() -> None:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await websocket.recv()
+
+    task = asyncio.create_task(drain())
+    try:
+        yield task
+    finally:
+        task.cancel()
+
+
+def _keep_buffers_small(listener: socket.socket) -> None:
+    """Let "stop reading" reach the client soon.
+
+    On loopback the kernel would take two minutes of audio off the client's hands: 4 MB in our
+    receive buffer and in the client's send buffer, which grows with the size of a segment. So it
+    takes about half a minute.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+    with contextlib.suppress(AttributeError, OSError):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES)
 
 
 def _split(target: str) -> tuple[str, str]:
