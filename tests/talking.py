@@ -88,7 +88,11 @@ def dial(url: str, query: str = "", *, key: str | None = "any", **options: Any) 
     """Open a connection; None for no key at all."""
     headers = {} if key is None else {"Authorization": key}
     return connect(
-        f"{url}/v3/ws?{query}", additional_headers=headers, open_timeout=DEADLINE_S, **options
+        f"{url}/v3/ws?{query}",
+        additional_headers=headers,
+        open_timeout=DEADLINE_S,
+        proxy=None,
+        **options,
     )
 
 
