@@ -99,11 +99,11 @@ def _record(options: argparse.Namespace) -> int:
             name=options.name,
             seconds=options.seconds,
         )
-    except NbstreamError as error:
+    except NbstreamError as refused:
         if options.json:
-            show({"type": "error", "message": error.message, "hint": error.hint})
+            show({"type": "error", "message": refused.message, "hint": refused.hint})
         raise
-    error = None
+    error: NbstreamError | None = None
     try:
         _follow(session, show)
         session.wait()

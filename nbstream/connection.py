@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from nbstream.errors import ConnectError, NbstreamError
@@ -17,6 +17,9 @@ from nbstream.protocol import ending
 
 if TYPE_CHECKING:
     import websocket
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Closed(Exception):  # noqa: N818 - not an error: every connection ends this way
@@ -110,7 +113,7 @@ class Connection:
         with contextlib.suppress(Exception):
             self._socket.shutdown()
 
-    def _guarded(self, call, *args, **kwargs):  # type: ignore[no-untyped-def]
+    def _guarded(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         import websocket
 
         try:

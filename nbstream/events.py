@@ -253,4 +253,6 @@ def type_name(event: Event) -> str:
     """The event's name as on the wire (``Error``, not `ServerFault`), or our own."""
     if isinstance(event, Unknown):
         return event.type or "Unknown"
-    return {ServerFault: "Error", ServerWarning: "Warning"}.get(type(event), type(event).__name__)
+    if isinstance(event, ServerFault):
+        return "Error"
+    return "Warning" if isinstance(event, ServerWarning) else type(event).__name__

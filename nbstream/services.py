@@ -58,7 +58,7 @@ class Service(Protocol):
     name: str
     model: str
     max_speed: float | None
-    options: Mapping[str, Any]
+    options: dict[str, Any]
 
     def check(self) -> None:
         """Raise what can be known before a socket opens: no key, a bad option, no recogniser."""

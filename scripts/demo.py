@@ -25,6 +25,7 @@ class ShowingClient(NotebookClient):
     """Prints what cells print, while they print it."""
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        """Show streamed text at once, then let the client keep it."""
         if msg["msg_type"] == "stream":
             print(msg["content"]["text"], end="", flush=True)
         return super().process_message(msg, cell, cell_index)

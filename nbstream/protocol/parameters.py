@@ -277,7 +277,7 @@ def _problem(known: Parameter, value: Any) -> str:
         return f"must be {_KIND_NAMES[known.kind]}, not {type(value).__name__}"
     if known.choices and value not in known.choices:
         return "must be one of " + ", ".join(known.choices)
-    if known.max_chars is not None and len(value) > known.max_chars:
+    if isinstance(value, str) and known.max_chars and len(value) > known.max_chars:
         return f"has {len(value)} characters: the service takes {known.max_chars}"
     return ""
 
@@ -297,11 +297,12 @@ def _number_problem(known: Parameter, value: Any) -> str:
 
 
 def _list_problem(known: Parameter, value: Any) -> str:
-    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         return "must be a list of texts"
     if known.max_items is not None and len(value) > known.max_items:
         return f"has {len(value)} items: the service takes {known.max_items}"
-    long = [item for item in value if known.max_chars and len(item) > known.max_chars]
+    items: list[str] = value
+    long = [item for item in items if known.max_chars and len(item) > known.max_chars]
     return f"has an item over {known.max_chars} characters: {long[0]!r}" if long else ""
 
 
