@@ -89,7 +89,7 @@ class Folder:
             If `parent` can't be made or written.
 
         """
-        parent = Path(parent).expanduser()
+        parent = Path(parent).expanduser().absolute()
         now = datetime.now(UTC)
         stem = now.strftime("%Y-%m-%dT%H-%M-%SZ") + (f"-{_slug(name)}" if name else "")
         try:
@@ -124,7 +124,7 @@ class Folder:
             If `path` is not a session folder, or of a newer format.
 
         """
-        path = Path(path).expanduser()
+        path = Path(path).expanduser().absolute()
         try:
             meta = json.loads((path / "session.json").read_text("utf-8"))
             version = int(meta["format"])

@@ -7,7 +7,6 @@ JupyterLab on the result where there is a display.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+import nbstream as nb
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "notebooks" / "01_quickstart.ipynb"
@@ -36,7 +37,10 @@ def main() -> int:
     print(f"Running {NOTEBOOK.relative_to(ROOT)}: speech from a file, recognised on this machine.")
     EXECUTED.parent.mkdir(exist_ok=True)
     client = ShowingClient(
-        notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+        notebook,
+        timeout=300,
+        resources={"metadata": {"path": str(NOTEBOOK.parent)}},
+        extra_arguments=["--log-level=40"],
     )
     try:
         client.execute()
@@ -45,10 +49,12 @@ def main() -> int:
         return 1
     finally:
         nbformat.write(notebook, EXECUTED)
-    folder = re.search(r"Session folder: (.+)", str(notebook.cells))
-    print(f"\nThe turns, as the table in the notebook shows them:\n{_table(notebook)}\n")
-    if folder:
-        print(f"Session folder:    {folder[1].split(chr(92))[0]}")
+    session = nb.open(_printed(notebook, "Session folder: "))
+    turns = session.turns[["turn_order", "start_s", "end_s", "arrived_s", "transcript"]]
+    print(
+        f"\nThe table of turns, from the session folder:\n{turns.round(2).to_string(index=False)}"
+    )
+    print(f"\nSession folder:    {session.folder}")
     print(f"Executed notebook: {EXECUTED}")
     if _has_display():
         print("Opening JupyterLab; Ctrl+C ends it.", flush=True)
@@ -56,14 +62,11 @@ def main() -> int:
     return 0
 
 
-def _table(notebook: Any) -> str:
-    """Text of the first table the notebook shows."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if "text/html" in data and "<table" in data["text/html"] and "turns" in cell.source:
-                return str(data["text/plain"])
-    return "(no table)"
+def _printed(notebook: Any, label: str) -> str:
+    """What a cell printed behind `label`, to the end of the line."""
+    outputs = (o for cell in notebook.cells for o in cell.get("outputs", []))
+    text = "\n".join(o.get("text", "") for o in outputs)
+    return text.partition(label)[2].partition("\n")[0]
 
 
 def _has_display() -> bool:

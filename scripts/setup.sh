@@ -49,7 +49,7 @@ fi
 [ "$what" = test ] && extras=dev
 say "Setting up $venv with nbstream[$extras]"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e ".[$extras]"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check -e ".[$extras]"
 if [ "$what" = test ]; then
     npm ci --prefix tests/node --silent --no-audit --no-fund
     touch "$venv/.ready-demo"

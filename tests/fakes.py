@@ -24,6 +24,7 @@ class Given:
     kind = "test"
     label = "test"
     speed = 0.0
+    warning = ""
 
     def __init__(
         self,

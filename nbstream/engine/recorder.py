@@ -265,6 +265,8 @@ class Engine:
         try:
             with self.source as source:
                 self._opened.set()
+                if source.warning:
+                    self._note(source.warning)
                 for chunk in source.chunks(self._stop):
                     pcm = self._up_to_limit(chunk.pcm)
                     frame = self._folder.append_audio(pcm, chunk.captured_s - self._t0)

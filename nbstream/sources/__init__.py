@@ -38,12 +38,15 @@ class Source(Protocol):
         Whether it goes on until it is stopped.
     speed : float
         Seconds of audio a second; 0.0 is as fast as it can be read.
+    warning : str
+        What the person should know of it, once it is open; empty if nothing.
     """
 
     label: str
     kind: str
     live: bool
     speed: float
+    warning: str
 
     def check(self) -> None:
         """Raise SourceError for what can be known before opening."""

@@ -56,6 +56,7 @@ class Microphone:
     kind: str = "mic"
     live: bool = True
     speed: float = 1.0
+    warning: str = ""
 
     def __init__(self, device: int | str | None = None) -> None:
         self.device = device
