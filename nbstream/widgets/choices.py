@@ -56,9 +56,8 @@ class SourceChoice:
         elif source in ("sample", "mic"):
             self.first = str(source)
         else:
-            label = sources.resolve(source).label
             self._given, self.first = source, "given"
-            self.options.insert(0, (label[:1].upper() + label[1:], "given"))
+            self.options.insert(0, (sources.resolve(source).label, "given"))
 
     def make(self, value: str) -> Source:
         """The source that is chosen by `value`; a new one for each take, but for a given one."""

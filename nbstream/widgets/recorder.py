@@ -68,6 +68,10 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
 
     """
 
+    # ipywidgets also closes what could not be made.
+    _engine: Engine | None = None  # the running or the last one
+    _parts: tuple[ipywidgets.Widget, ...] = ()
+
     def __init__(
         self,
         source: str | os.PathLike[str] | Source = "auto",
@@ -79,7 +83,6 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         self.session: Session | None = None
         self._lock = threading.Lock()
         self._make_engine = engine
-        self._engine: Engine | None = None  # the running or the last one
         self._snapshot = Snapshot(State.IDLE)  # what is shown
         self._folder = folder
         self._sources = SourceChoice(source)
@@ -99,7 +102,9 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         controls = ipywidgets.Box([self._button, self._source, self._service])
         controls.add_class("nbs-controls")
         self._status, self._waveform, self._turns = Status(), Waveform(), Turns()
-        super().__init__([controls, self._status, self._waveform, self._turns])
+        shown = (controls, self._status, self._waveform, self._turns)
+        self._parts = (self._button, self._source, self._service, *shown)
+        super().__init__(shown)
         self.add_class("nbs-recorder")
         for control in (self._button, self._source, self._service):
             _answer_while_a_cell_runs(control)
@@ -178,7 +183,7 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
     def close(self) -> None:
         """Take the panel away. A running take is stopped; its end is not waited for."""
         self.stop(wait=False)
-        for part in (self._button, self._source, self._service, *self.children):
+        for part in self._parts:
             part.close()
         super().close()
 

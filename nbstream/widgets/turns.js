@@ -4,7 +4,7 @@
 const COLUMNS = [
   ["turn", "Turn", "number"],
   ["start_s", "Start (s)", "number"],
-  ["end_s", "End (s)", "number"],
+  ["end_s", "End (s)", "number less"],
   ["text", "Text", "text"],
   ["words", "Words", "number extra"],
   ["confidence", "Confidence", "number extra"],
@@ -64,11 +64,27 @@ function scroller(className, name) {
 }
 
 /**
+ * Keep `area` at its end while its content grows or is laid out anew, until the reader scrolls up.
+ * @returns {() => void} the end of that
+ */
+function follow(area, content) {
+  let follows = true;
+  area.addEventListener("scroll", () => {
+    follows = isAtEnd(area);
+  });
+  const resized = new ResizeObserver(() => {
+    if (follows) area.scrollTop = area.scrollHeight;
+  });
+  resized.observe(area);
+  resized.observe(content);
+  return () => resized.disconnect();
+}
+
+/**
  * Keep the children of `parent` in step with `rows`: what did not change is not touched.
  * @param {(row: any, old: HTMLElement | undefined) => HTMLElement} draw makes or changes an element
  */
 function reconcile(parent, rows, draw) {
-  const atEnd = isAtEnd(parent.closest("[tabindex]"));
   const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
   let place = parent.firstElementChild;
   for (const row of rows) {
@@ -85,8 +101,6 @@ function reconcile(parent, rows, draw) {
     else parent.insertBefore(element, place);
   }
   for (const gone of old.values()) gone.remove();
-  const area = parent.closest("[tabindex]");
-  if (atEnd) area.scrollTop = area.scrollHeight;
 }
 
 function render({ model, el }) {
@@ -110,6 +124,7 @@ function render({ model, el }) {
   const problem = make("div");
   problem.setAttribute("role", "alert");
   el.append(transcript, area, problem);
+  const unfollow = [follow(transcript, spoken), follow(area, table)];
 
   function paragraph(row, old) {
     const element = old ?? make("p");
@@ -152,6 +167,7 @@ function render({ model, el }) {
   safely();
   return () => {
     cancelAnimationFrame(frame);
+    for (const stop of unfollow) stop();
     model.off("change:finals", soon);
     model.off("change:partials", soon);
   };

@@ -108,7 +108,10 @@ function paint(canvas, view, width, height_px) {
   context.font = `${10 * dense}px ${style.fontFamily}`;
   context.textBaseline = "bottom";
   for (const t of ticks(start_s, end_s)) {
-    context.fillText(clock(t), x_of(t) + 4 * dense, h - dense);
+    const x = x_of(t) + 4 * dense;
+    const label = clock(t);
+    if (x + context.measureText(label).width > w) continue;
+    context.fillText(label, x, h - dense);
     context.fillRect(x_of(t), bottom + 2 * dense, 1, h - bottom);
   }
 }

@@ -1,0 +1,235 @@
+"""A JupyterLab server and a Chromium to look at it with, as a person would.
+
+with lab(folder) as server, chromium() as browser:
+    notebook = server.open(browser, "demo.ipynb", ["1 + 1"])
+    notebook.run(0)
+    notebook.output(0).wait_for()
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+START_S = 60
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--autoplay-policy=no-user-gesture-required",
+]
+NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
+NOTIFICATIONS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+RUN = "index => { const nb = jupyterapp.shell.currentWidget.content; nb.activeCellIndex = index; }"
+
+
+def chromium_path() -> str:
+    """Debian's Chromium, or another one that is installed."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    assert found, "no Chromium: apt-get install chromium"
+    return found
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless browser."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Notebook:
+    """An open notebook: runs its cells, finds their outputs, keeps what the console complains."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.set_default_timeout(30_000)
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self._url = url
+
+    def load(self) -> None:
+        """Open it, or open it again, and wait until its kernel is there."""
+        self.page.goto(self._url)
+        self.page.wait_for_function(
+            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
+            "?.connectionStatus === 'connected'",
+            timeout=START_S * 1000,
+        )
+        self.page.wait_for_function(
+            "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
+        )
+
+    def run(self, index: int, *, wait: bool = True) -> None:
+        """Run a cell, and wait until it has run."""
+        cell = self.cell(index)
+        before = self._count(index)
+        self.page.evaluate(RUN, index)
+        self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-cell'); }")
+        if wait:
+            self.page.wait_for_function(
+                "([index, before]) => { const n = jupyterapp.shell.currentWidget.content"
+                ".widgets[index].model.executionCount; return n !== null && n !== before; }",
+                arg=[index, before],
+            )
+        cell.scroll_into_view_if_needed()
+
+    def cell(self, index: int) -> Locator:
+        """The cell of that number."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+
+    def output(self, index: int) -> Locator:
+        """What the cell has given."""
+        return self.cell(index).locator(".jp-OutputArea-output")
+
+    def command(self, name: str, **arguments: Any) -> None:
+        """Execute one of JupyterLab's commands, and wait for it."""
+        self.page.evaluate(
+            "async ([name, args]) => { await jupyterapp.commands.execute(name, args); }",
+            [name, arguments],
+        )
+
+    def _count(self, index: int) -> int | None:
+        found: int | None = self.page.evaluate(
+            "i => jupyterapp.shell.currentWidget.content.widgets[i].model.executionCount", index
+        )
+        return found
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
+
+
+class Lab:
+    """A running JupyterLab on loopback, without a token, that serves `folder`."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.log = folder / "jupyterlab.log"
+        settings = folder / "settings"
+        notifications = settings / NOTIFICATIONS
+        notifications.parent.mkdir(parents=True)
+        notifications.write_text(json.dumps(NO_NEWS))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        own = {
+            "HOME": str(folder),
+            "IPYTHONDIR": str(folder / "ipython"),
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_DATA_DIR": str(folder / "data"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        }
+        inherited = {k: v for k, v in os.environ.items() if k != "ASSEMBLYAI_API_KEY"}
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser"),
+                    *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
+                    *("--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"),
+                    "--LabApp.expose_app_in_browser=True",
+                    f"--LabApp.user_settings_dir={settings}",
+                    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+                ],
+                env={**inherited, **own, **env},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        # After a test run that is torn down the hard way, a survivor would keep the port.
+        atexit.register(self.stop)
+
+    def wait_until_ready(self) -> None:
+        """Return when the server answers."""
+        deadline_s = time.monotonic() + START_S
+        never = threading.Event()
+        while True:
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline_s, self.log.read_text()
+            with contextlib.suppress(urllib.error.URLError, OSError):
+                urllib.request.urlopen(f"{self.url}/api", timeout=5).close()
+                return
+            never.wait(0.1)
+
+    def open(
+        self,
+        browser: Browser,
+        name: str,
+        cells: Sequence[str],
+        *,
+        width: int = 1300,
+        height: int = 900,
+    ) -> Notebook:
+        """Write a notebook of code cells and open it in a window of that size."""
+        path = self.folder / name
+        path.write_text(json.dumps(notebook_of(cells)))
+        page = browser.new_context(viewport={"width": width, "height": height}).new_page()
+        notebook = Notebook(page, f"{self.url}/doc/tree/{name}")
+        notebook.load()
+        return notebook
+
+    def stop(self) -> None:
+        """Stop the server and its kernels."""
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextlib.contextmanager
+def lab(folder: Path, env: Mapping[str, str] | None = None) -> Iterator[Lab]:
+    """Start a server that is ready when this returns, and stop it in any case."""
+    server = Lab(folder, env or {})
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.stop()
+
+
+def notebook_of(cells: Sequence[str]) -> dict[str, Any]:
+    """A notebook of code cells, as JSON."""
+    return {
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "execution_count": None,
+                "metadata": {},
+                "outputs": [],
+                "source": re.sub(r"^ {8}", "", source, flags=re.MULTILINE).strip(),
+            }
+            for number, source in enumerate(cells)
+        ],
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }

@@ -1,0 +1,437 @@
+"""The recorder's Python side; in the browser tests a front end does the pressing."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import IPython
+import numpy as np
+import pytest
+import traitlets
+
+from nbstream import events as ev
+from nbstream.engine import Snapshot, State
+from nbstream.errors import AuthError, ParameterError, SourceError, StateError
+from nbstream.services import AssemblyAI
+from nbstream.sources import Source
+from nbstream.tables import TurnRow
+from nbstream.widgets import Recorder
+from nbstream.widgets.choices import KEY_NOTE
+from nbstream.widgets.static import static_html
+from nbstream.widgets.status import status_view
+from nbstream.widgets.turns import NEWEST, Turns, turn_view
+from nbstream.widgets.waveform import waveform_view
+from tests.conftest import ROOT
+from tests.fakes import Given, noise
+from tests.scripted import Peer, Script, ScriptedServer, hello, turn
+from tests.virtual_mic import NO_DEVICE_CONFIG
+
+KEY = "k3y-that-nobody-may-see"
+DEADLINE_S = 20
+Make = Callable[..., Recorder]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Makes recorders whose service is a server that follows a script."""
+    with ExitStack() as stack:
+
+        def recorder(script: Script = hello, source: Source | str | None = None) -> Recorder:
+            server = stack.enter_context(ScriptedServer(script).running())
+            rec = Recorder(
+                Given(noise(1.0), live=True) if source is None else source,
+                AssemblyAI(endpoint=server.url, api_key=KEY),
+                folder=tmp_path,
+            )
+            stack.callback(rec.close)
+            return rec
+
+        yield recorder
+
+
+def until(widget: traitlets.HasTraits, name: str, fits: Callable[[Any], bool]) -> Any:
+    """Wait until the trait's value `fits`, and return it."""
+    found = threading.Event()
+
+    def look(_: object = None) -> None:
+        if fits(getattr(widget, name)):
+            found.set()
+
+    widget.observe(look, name)
+    look()
+    assert found.wait(DEADLINE_S), getattr(widget, name)
+    widget.unobserve(look, name)
+    return getattr(widget, name)
+
+
+def until_state(rec: Recorder, state: str) -> dict[str, Any]:
+    """Wait until the status line shows `state`."""
+    view: dict[str, Any] = until(rec._status, "view", lambda view: view["state"] == state)
+    return view
+
+
+def row(order: int, text: str, *, is_final: bool = True, version: int = 1) -> TurnRow:
+    words = tuple(
+        ev.Word(word, 1000 * order + 100 * i, 1000 * order + 100 * i + 80, 0.5, is_final)
+        for i, word in enumerate(text.split())
+    )
+    return TurnRow(0, order, 0.0, text, words, is_final, arrived_s=order + 1.0, version=version)
+
+
+# -- a take -----------------------------------------------------------------------------------
+
+
+def test_the_button_records_and_stops(make: Make) -> None:
+    """One press starts a take whose words appear while they are said, another ends it whole."""
+    rec = make()
+    assert rec._button.description == "Record"
+    assert rec.session is None
+
+    rec._button.click()
+    partials = until(rec._turns, "partials", bool)
+    assert [(r["turn"], r["text"]) for r in partials] == [(0, "hello")]
+    assert rec._button.description == "Stop"
+    assert rec.session is not None
+    assert list(rec.session.turns["transcript"]) == ["hello"]
+
+    rec._button.click()
+    view = until_state(rec, "stopped")
+    assert [r["text"] for r in rec._turns.finals] == ["Hello there."]
+    assert rec._turns.partials == []
+    assert str(rec.session.folder) == view["folder"]
+    assert rec.wait(DEADLINE_S)
+    assert rec._button.description == "Record"
+
+
+def test_each_press_of_record_is_a_session_of_its_own(make: Make) -> None:
+    """A recorder works as often as one likes; the view begins anew with each take."""
+    rec = make(source=Given(noise(1.0)))
+    folders = set()
+    for _ in range(2):
+        rec.start()
+        rec.wait()
+        assert rec.session is not None
+        folders.add(rec.session.folder)
+        assert [r["text"] for r in rec._turns.finals] == ["Hello there."]
+
+    assert len(folders) == 2
+
+
+def test_pickers_rest_while_it_records(make: Make) -> None:
+    """Source and service can't be changed in the middle of a take."""
+    rec = make()
+    rec.start()
+    until_state(rec, "recording")
+    assert rec._source.disabled
+    assert rec._service.disabled
+
+    rec.stop()
+    assert not rec._source.disabled
+    assert not rec._service.disabled
+
+
+def test_one_thread_sets_the_traits_of_a_take(make: Make) -> None:
+    """While an engine runs, its notify thread alone writes: traitlets has no lock."""
+    rec = make()
+    writers: set[str] = set()
+    for part in (rec._status, rec._waveform, rec._turns, rec._button, rec._source):
+        part.observe(lambda _: writers.add(threading.current_thread().name), traitlets.All)
+
+    rec._button.click()
+    until(rec._turns, "partials", bool)
+    rec._button.click()
+    until_state(rec, "stopped")
+
+    assert {"nbstream-notify"} == writers
+
+
+def test_a_view_that_joins_late_has_all_it_needs(make: Make) -> None:
+    """The state that a reloaded page asks for holds the window, the turns and the time."""
+    rec = make()
+    rec.start()
+    until(rec._turns, "partials", bool)
+    until(rec._waveform, "view", lambda view: view["end_s"] == 1.0 and view["spans"])
+
+    wave = rec._waveform.get_state()["view"]
+    assert len(wave["columns"]) == 50 * 4
+    assert wave["spans"] == [[0.1, 0.28, False, 0]]
+    assert [r["text"] for r in rec._turns.get_state()["partials"]] == ["hello"]
+    assert rec._status.get_state()["view"]["elapsed_s"] == 1.0
+
+
+def test_starting_twice_is_an_error(make: Make) -> None:
+    """A take that runs is not replaced silently."""
+    rec = make()
+    rec.start()
+    with pytest.raises(StateError, match="recording already"):
+        rec.start()
+    assert rec._status.view["message"] == ""
+
+
+def test_closing_ends_the_take(make: Make) -> None:
+    """A panel that is taken away leaves no microphone open; the folder is complete."""
+    rec = make()
+    rec.start()
+    session = rec.session
+    rec.close()
+
+    assert session is not None
+    assert session.wait(DEADLINE_S)
+    assert session.state == "stopped"
+
+
+def test_running_the_cell_again_ends_the_earlier_take(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an earlier run of a cell made can't be seen any more, so it must not record on."""
+    parent: dict[str, Any] = {"metadata": {"cellId": "a"}, "header": {"msg_id": "1"}}
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(get_parent=lambda: parent))
+    earlier, beside = make(), make()
+    earlier.start()
+    assert earlier.session is not None
+    assert earlier.session.is_live  # `beside` was made by the same run
+
+    parent["header"]["msg_id"] = "2"
+    make()
+
+    assert earlier.wait(DEADLINE_S)
+    assert beside.comm is None
+
+
+# -- what goes wrong --------------------------------------------------------------------------
+
+
+def test_no_key_is_shown_with_its_hint(tmp_path: Path) -> None:
+    """A press never fails silently: the sentence is in the cell, and `start` raises it."""
+    rec = Recorder("sample", "assemblyai", folder=tmp_path)
+    rec._button.click()
+    view = rec._status.view
+    assert view["state"] == "failed"
+    assert view["message"] == "no AssemblyAI key found."
+    assert "nb.ask_key()" in view["hint"]
+    assert rec._button.description == "Record"
+
+    with pytest.raises(AuthError, match="no AssemblyAI key"):
+        rec.start()
+    assert rec.session is None
+
+
+def test_a_file_that_is_not_there_is_shown_with_its_hint(make: Make, tmp_path: Path) -> None:
+    """The cell says which file, and nothing stays behind on disk."""
+    rec = make(source=str(tmp_path / "nowhere.wav"))
+    rec._button.click()
+
+    assert "nowhere.wav" in rec._status.view["message"]
+    assert rec._status.view["hint"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_in_mid_take_is_shown_and_the_next_take_forgets_it(make: Make) -> None:
+    """What ends a take is in the cell with the turns so far; Record works again."""
+    source = Given(noise(1.0), fails_with=SourceError("the device is gone.", hint="Plug it in."))
+    rec = make(source=source)
+    rec._button.click()
+    until(rec._turns, "partials", bool)
+    source.may_fail.set()
+    view = until_state(rec, "failed")
+    assert (view["message"], view["hint"]) == ("the device is gone.", "Plug it in.")
+
+    source.fails_with = None
+    rec._button.click()
+    assert until_state(rec, "stopped")["message"] == ""
+
+
+def test_a_bug_in_a_press_is_shown(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception of a button would be logged where nobody looks."""
+    rec = make()
+    monkeypatch.setattr(rec, "_make_engine", lambda *args, **more: 1 / 0)
+    rec._button.click()
+
+    assert "ZeroDivisionError" in rec._status.view["message"]
+
+
+def test_what_cannot_be_recorded_is_refused_at_once() -> None:
+    """A source or service that does not exist raises where it is written."""
+    with pytest.raises(SourceError):
+        Recorder(3)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError):
+        Recorder("sample", "asemblyai")
+
+
+# -- choosing ---------------------------------------------------------------------------------
+
+
+def test_without_a_key_the_local_recogniser_is_chosen_and_says_so() -> None:
+    """One line tells how to give a key, unless the person has chosen a service."""
+    rec = Recorder("sample")
+    assert rec._service.value == "local"
+    assert rec._status.view["note"] == KEY_NOTE
+    assert Recorder("sample", "local")._status.view["note"] == ""
+
+
+def test_with_a_key_assemblyai_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key in the environment is enough."""
+    monkeypatch.setenv("ASSEMBLYAI_API_KEY", KEY)
+    rec = Recorder("sample")
+    assert rec._service.value == "assemblyai"
+    assert rec._status.view["note"] == ""
+
+
+def test_auto_takes_the_sample_where_there_is_no_microphone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status line says what was chosen, and why."""
+    config = tmp_path / "asound.conf"
+    config.write_text(NO_DEVICE_CONFIG)
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(config))
+    rec = Recorder(service="local")
+
+    assert rec._source.value == "sample"
+    assert "sample is chosen: no microphone" in rec._status.view["note"]
+
+    rec._source.value = "mic"
+    assert "o microphone" in rec._status.view["note"]
+    rec._source.value = "sample"
+    assert rec._status.view["note"] == ""
+
+
+def test_a_given_source_and_service_are_what_the_pickers_show(make: Make) -> None:
+    """What the code says is chosen, and what else there is can be."""
+    rec = make()
+    assert (rec._source.label, rec._source.value) == ("test", "given")
+    assert rec._service.label == "AssemblyAI (u3-rt-pro)"
+    assert [value for _, value in rec._source.options] == ["given", "sample", "mic"]
+
+
+# -- the key, and what is saved ---------------------------------------------------------------
+
+
+def test_the_key_is_nowhere_to_be_seen(make: Make) -> None:
+    """No trait, repr or saved form of a recorder holds the key."""
+    rec = make()
+    rec.start()
+    rec.stop()
+    parts = (rec, rec._status, rec._waveform, rec._turns, rec._button, rec._source, rec._service)
+
+    seen = [repr(part.get_state()) for part in parts] + [repr(rec._repr_mimebundle_())]
+    assert KEY not in "".join(seen)
+
+
+def test_the_repr_is_a_dashboard(make: Make) -> None:
+    """State, length, turns, overflows and connection at one look."""
+    rec = make()
+    assert "<Recorder IDLE 0:00 | 16000 Hz |" in repr(rec)
+    assert "no connection>" in repr(rec)
+
+    rec.start()
+    until(rec._turns, "partials", bool)
+    assert "<Recorder RECORDING 0:01 | 16000 Hz | 0 turns, 1 partial | 0 overflow" in repr(rec)
+    assert "connection 0>" in repr(rec)
+
+
+def test_a_saved_notebook_says_something(make: Make) -> None:
+    """Beside the live view stand text and HTML, in which what was said can't be markup."""
+
+    def nasty(peer: Peer) -> None:
+        peer.begin()
+        peer.listen()
+        peer.say(**turn(0, "<script>alert(1)</script> & co.", final=True))
+        peer.finish()
+
+    rec = make(nasty, Given(noise(1.0)))
+    rec.start()
+    rec.wait()
+    bundle = rec._repr_mimebundle_()
+
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert bundle["text/plain"] == repr(rec)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; co." in bundle["text/html"]
+    assert "<script" not in bundle["text/html"]
+    assert rec.session is not None
+    assert rec.session.folder.name in bundle["text/html"]
+
+
+def test_a_saved_form_stays_small() -> None:
+    """Of a long session the newest turns are saved, and it says that there are more."""
+    html = static_html(Snapshot(State.STOPPED), [row(n, "word") for n in range(NEWEST + 3)])
+    assert html.count("<tr>") == NEWEST + 1
+    assert "3 earlier turns" in html
+
+
+# -- what the parts are given -----------------------------------------------------------------
+
+
+def test_the_level_rests_when_nothing_is_recorded() -> None:
+    """The last level of a take does not stand in the meter for ever."""
+    live = status_view(Snapshot(State.RECORDING, level_dbfs=-12.34, clipped=True, folder="f"))
+    over = status_view(Snapshot(State.STOPPED, level_dbfs=-12.34, clipped=True, folder="f"))
+
+    assert (live["level_dbfs"], live["is_clipped"], live["folder"]) == (-12.3, True, "")
+    assert (over["level_dbfs"], over["is_clipped"], over["folder"]) == (-96.0, False, "f")
+
+
+def test_the_waveform_is_pairs_of_bytes_on_the_clock_of_the_turns() -> None:
+    """20 ms columns, lowest and highest, little-endian; an odd last 10 ms waits."""
+    peaks = np.array([[-1, 2], [-3, 1], [-5, 7], [-6, 4], [-9, 9]], np.int16)
+    view = waveform_view(peaks, 3005, [row(1, "gone", is_final=True), row(30, "a b")])
+
+    assert np.frombuffer(view["columns"], "<i2").reshape(-1, 2).tolist() == [[-3, 2], [-6, 7]]
+    assert view["end_s"] == 30.04
+    assert view["spans"] == [[1.0, 1.08, True, 1], [30.0, 30.18, True, 30]]
+    later = waveform_view(peaks, 3205, [row(1, "gone"), row(30, "a b")])
+    assert [span[3] for span in later["spans"]] == [30]
+
+
+def test_a_turn_travels_as_json_even_without_words() -> None:
+    """What is not known is null: NaN is no JSON."""
+    view = turn_view(TurnRow(0, 4, 0.0, "text", arrived_s=math.nan))
+    assert view["start_s"] is None
+    assert view["confidence"] is None
+    assert json.loads(json.dumps(view, allow_nan=False)) == view
+
+
+def test_final_turns_travel_only_when_one_changes() -> None:
+    """A partial changes many times a second and must not carry 200 rows with it."""
+    turns, sent = Turns(), []
+    turns.observe(lambda change: sent.append(change["name"]), ["finals", "partials"])
+    turns.show("a", [row(0, "One.", version=1)])
+    for version, text in ((2, "two"), (3, "two three")):
+        turns.show("a", [row(0, "One."), row(1, text, is_final=False, version=version)])
+    assert sent == ["finals", "partials", "partials"]
+
+    turns.show("a", [row(0, "One!", version=4)])  # a later, formatted final
+    assert sent[3:] == ["finals", "partials"]
+
+
+def test_another_session_replaces_the_turns() -> None:
+    """Two takes with as many turns and versions are not taken for one."""
+    turns = Turns()
+    turns.show("a", [row(0, "Old.")])
+    turns.show("b", [row(0, "New.")])
+    assert [r["text"] for r in turns.finals] == ["New."]
+
+
+def test_only_the_newest_turns_travel() -> None:
+    """A session of hours costs no more to show than one of minutes."""
+    turns = Turns()
+    turns.show("a", [row(n, "word", version=n) for n in range(NEWEST + 50)])
+    assert len(turns.finals) == NEWEST
+    assert turns.finals[-1]["turn"] == NEWEST + 49
+
+
+def test_the_javascript_passes_its_own_tests() -> None:
+    """The pure helpers of the front end, under Node."""
+    node = shutil.which("node")
+    assert node, "no Node: apt-get install nodejs"
+    files = sorted(str(path) for path in (ROOT / "tests" / "js").glob("*.test.js"))
+    run = subprocess.run([node, "--test", *files], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stdout
