@@ -77,7 +77,7 @@ PIECES = (
         "He might even have been made amiable himself.",
         1.6,
     ),
-    Piece("jfk.wav", 0.21, 2.75, 0.35, 2.24, "And so, my fellow Americans,", 0.6),
+    Piece("jfk.wav", 0.12, 2.75, 0.35, 2.24, "And so, my fellow Americans,", 0.89),
     # The speaker stops for a second after "ask not"; here for 0.4 s, so that it is one turn.
     Piece("jfk.wav", 3.10, 4.53, 3.30, 4.38, "ask not"),
     Piece("jfk.wav", 5.26, 7.80, 5.41, 7.65, "what your country can do for you;", 1.2),

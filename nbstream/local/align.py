@@ -22,6 +22,7 @@ HOP_FRAMES = 384
 _WORD_MARK = "\u2581".encode()
 _MEDIAN = 3
 _STEP_FRAMES, _MARGIN_STEPS, _QUIET_FRAMES = 160, 2, 1280  # 10 ms, 20 ms, 80 ms
+_RANGE_DB = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,9 @@ def trim(found: Sequence[Word], pcm: npt.NDArray[np.int16]) -> tuple[Word, ...]:
     Notes
     -----
     Quiet is less than a third of the way, in decibels, from the softest twentieth of the stretch
-    to the loudest. The attention has no place for silence, so that without this a word beside a
-    pause takes in the pause: the 90th percentile of the start error falls by a fifth.
+    to the loudest, and the softest counts as at most 40 dB below it: digital silence would make
+    the noise of a room loud. The attention has no place for silence, so that without this a word
+    beside a pause takes in the pause: the 90th percentile of the start error falls by a fifth.
     """
     n_steps = len(pcm) // _STEP_FRAMES
     if n_steps < 4:
@@ -175,6 +177,7 @@ def trim(found: Sequence[Word], pcm: npt.NDArray[np.int16]) -> tuple[Word, ...]:
     level_db = 10 * np.log10((steps**2).mean(axis=1) + 1)
     level_db = np.convolve(level_db, np.ones(3) / 3, mode="same")
     soft, loud = np.percentile(level_db, (5, 95))
+    soft = max(soft, loud - _RANGE_DB)
     is_loud = level_db > soft + 0.35 * (loud - soft)
     trimmed: list[Word] = []
     for word in found:
