@@ -282,16 +282,20 @@ def test_a_dropped_connection_is_replaced_and_no_audio_is_missing(
 
 def test_a_fatal_end_keeps_the_audio_and_names_the_gap(serve: Serve, tmp_path: Path) -> None:
     """After an end that no retry can mend, the recording is whole and the untold part is a row."""
+    started = threading.Event()
 
     def script(peer: Peer) -> None:
         peer.begin()
         peer.listen(seconds=1)
         peer.say(**turn(0, "one", final=True))
+        started.wait(10)
         peer.say(type="Error", error_code=3006, error="Invalid Message")
         peer.ws.close(3006, "See Error message for details")
 
     source = Given(noise(2), live=True)
     session = nb.record(source, service(serve(script)), folder=tmp_path)
+    source.all_read.wait(10)
+    started.set()
     with pytest.raises(ServerError, match="Invalid Message"):
         session.wait(10)
     assert session.state == "failed"
