@@ -506,6 +506,27 @@ def test_a_bad_message_ends_the_session(url: str, message: str, text: str) -> No
     assert_refused(heard, 3006, heard.error[1])
 
 
+def test_the_close_after_an_unknown_type_comes_a_second_later(url: str) -> None:
+    """The Error message at once, the close about 1 s behind it."""
+    with dial(url) as ws:
+        ws.send('{"type": "Bogus"}')
+        hear_until(ws, "Error", heard := Heard())
+        refused_s = time.monotonic()
+        assert hear(ws, heard).code == 3006
+    assert time.monotonic() - refused_s > 0.9
+
+
+def test_what_comes_after_terminate_is_ignored(serve: Serve) -> None:
+    """Audio, rubbish and a second Terminate change nothing; the audio before counts."""
+    server = serve(faults=Faults(termination_delay_s=0.2))
+    heard = talk(
+        server.url,
+        say=[*pieces(silence(0.3) + mary()), '{"type": "Terminate"}', silence(1), "[]"],
+    )
+    assert heard.messages[-1]["audio_duration_seconds"] == 2
+    assert (len(heard.finals), heard.code) == (1, 1000)
+
+
 def test_a_message_that_is_too_long_is_refused(url: str) -> None:
     """1200 ms: 3007 at once."""
     heard = talk(url, say=[silence(1.0), silence(1.2)], terminate=False)
@@ -780,6 +801,10 @@ def test_faults_of_the_first_connections_only(serve: Serve) -> None:
     server = serve(faults=Faults(tcp_drop_after_s=0, first_connections=1))
     assert talk(server.url).code is None
     assert talk(server.url).code == 1000
+    server = serve(faults=Faults(http_status=503, first_connections=1))
+    with pytest.raises(InvalidStatus):
+        talk(server.url)
+    assert talk(server.url).code == 1000
 
 
 def test_faults_by_query_only_if_allowed(serve: Serve) -> None:
@@ -840,9 +865,11 @@ def test_the_process_says_when_it_is_ready_and_ends_on_a_signal(start: Any) -> N
 
 
 def test_the_process_ends_with_its_parent(start: Any) -> None:
-    """--with-parent: when stdin ends, so does it, and only then."""
+    """--with-parent: when stdin ends, so does it, and not by an interrupt meant for the parent."""
     process = start("--port", "0", "--with-parent")
-    assert "Begin" in talk(ready_url(process)).types
+    url = ready_url(process)
+    process.send_signal(signal.SIGINT)
+    assert "Begin" in talk(url).types
     process.stdin.close()
     assert process.wait(DEADLINE_S) == 0
     process.stdin = None

@@ -58,7 +58,8 @@ def serve(
     faults : bool
         Whether connections may ask for faults in their query.
     with_parent : bool
-        End, too, when stdin does: with the process that holds its other end.
+        End, too, when stdin does: with the process that holds its other end; Ctrl+C is then that
+        process's affair and ignored here.
     **options
         As `server.Server`.
 
@@ -89,15 +90,21 @@ def serve(
 
         async def main() -> None:
             stop = asyncio.Event()
-            _stop_on_signals(stop)
             if with_parent:
                 _stop_with_stdin(stop)
+                # A notebook's interrupt goes to the kernel's whole process group; it is meant for
+                # the cell, not for us.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                _stop_on_signals(stop, signal.SIGTERM)
+            else:
+                _stop_on_signals(stop, signal.SIGTERM, signal.SIGINT)
             await server.run(
                 stop, lambda: print(f"nbstream local recogniser ready at {server.url}", flush=True)
             )
 
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(main())
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        return 0
     except NbstreamError as exc:
         print(exc, file=sys.stderr)
         return 1
@@ -123,9 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return serve(**vars(parser.parse_args(arguments)))
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
+def _stop_on_signals(stop: asyncio.Event, *numbers: signal.Signals) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         # Windows, or not the main thread: Ctrl+C arrives as KeyboardInterrupt.
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, stop.set)

@@ -26,6 +26,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 from urllib.parse import parse_qs
+from weakref import WeakKeyDictionary
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
@@ -128,7 +129,8 @@ class Server:
                     parameter="certfile",
                 ) from exc
         self._pool: ThreadPoolExecutor | None = None
-        self._n_connections = 0
+        self._n_connections = 0  # handshakes, refused ones included
+        self._faults_now: WeakKeyDictionary[ServerConnection, Faults] = WeakKeyDictionary()
         self._opened_s: list[float] = []  # sessions of the last minute
         self._ended_s = float("-inf")
         self._thread: threading.Thread | None = None
@@ -219,8 +221,10 @@ class Server:
             faults = self._faults_of(query)
         except ParameterError as exc:
             return _json(400, {"error": str(exc)})
+        self._n_connections += 1
         if faults.http_status:
             return _json(faults.http_status, {"error": "asked for"})
+        self._faults_now[websocket] = faults
         return None
 
     def _faults_of(self, query: str) -> Faults:
@@ -235,8 +239,7 @@ class Server:
         assert websocket.request is not None
         assert self._pool is not None
         _, query = _split(websocket.request.path)
-        faults = self._faults_of(query)
-        self._n_connections += 1
+        faults = self._faults_now[websocket]
         connection: Connection | None = None
         try:
             if faults.close_1011_at_open:
