@@ -56,14 +56,14 @@ def test_the_readme_names_only_what_there_is() -> None:
     for name in set(re.findall(r"\bnb\.(\w+)", README)):
         assert name in nbstream.__all__, name
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    for target in set(re.findall(r"\bmake (\w+)", README)):
+    for target in set(re.findall(r"(?:^|`)make (\w+)", README, re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 def test_the_readme_names_every_public_name() -> None:
     """What can be used is in the README or in the docs."""
     text = "".join((ROOT / name).read_text("utf-8") for name in DOCS)
-    for name in nbstream.__all__:
+    for name in set(nbstream.__all__) - {"__version__"}:
         assert name in text, name
 
 
