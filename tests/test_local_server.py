@@ -23,7 +23,20 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from talking import (
+from websockets.exceptions import InvalidStatus
+
+from nbstream.errors import ParameterError
+from nbstream.local import access, checks, connection
+from nbstream.local.access import Access
+from nbstream.local.checks import AudioRules, Refusal, Settings
+from nbstream.local.faults import NO_FAULTS, Faults
+from nbstream.local.incoming import Incoming
+from nbstream.local.process import main
+from nbstream.local.recogniser import RecognisedWord, TurnUpdate
+from nbstream.local.server import Server
+from nbstream.local.turns import Turns
+from nbstream.protocol import MODELS, PARAMETERS
+from tests.talking import (
     BOBBY_STARTS_S,
     BYTES_PER_S,
     DEADLINE_S,
@@ -39,19 +52,6 @@ from talking import (
     talk,
     two_turns,
 )
-from websockets.exceptions import InvalidStatus
-
-from nbstream.errors import ParameterError
-from nbstream.local import access, checks, connection
-from nbstream.local.access import Access
-from nbstream.local.checks import AudioRules, Refusal, Settings
-from nbstream.local.faults import NO_FAULTS, Faults
-from nbstream.local.incoming import Incoming
-from nbstream.local.process import main
-from nbstream.local.recogniser import RecognisedWord, TurnUpdate
-from nbstream.local.server import Server
-from nbstream.local.turns import Turns
-from nbstream.protocol import MODELS, PARAMETERS
 
 Serve = Callable[..., Server]
 US = "speech_model=universal-streaming-english"

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from talking import DEADLINE_S, load_model, two_turns
 
 from nbstream.local.server import Server
+from tests.talking import DEADLINE_S, load_model, two_turns
 
 trustme = pytest.importorskip("trustme")
 HERE = Path(__file__).parent / "node"

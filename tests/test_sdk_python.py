@@ -12,10 +12,10 @@ from datetime import UTC
 from typing import Any
 
 import pytest
-from talking import DEADLINE_S, load_model, pieces, two_turns
 
 from nbstream.local.faults import Faults
 from nbstream.local.server import Server
+from tests.talking import DEADLINE_S, load_model, pieces, two_turns
 
 sdk = pytest.importorskip("assemblyai.streaming.v3")
 # The SDK still calls connect() of websockets the old way.
