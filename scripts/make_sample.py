@@ -3,7 +3,7 @@
     python scripts/make_sample.py SPEECH_DIR
 
 SPEECH_DIR holds ``jfk.wav`` and ``librivox_*.wav``, 16-bit mono at 16 kHz. All are in the public
-domain. The pieces below are cut out, faded over 10 ms at both ends and set apart by known
+domain. The pieces below are cut out, faded over 100 ms at both ends and set apart by known
 silences; the silences are noise of one quantisation step, from a seeded generator, so that the
 result is the same to the bit on every run. Spoken by two people, read and as a speech.
 """
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 RATE_HZ = 16_000
-FADE_FRAMES = 160
+FADE_FRAMES = 1_600
 LEAD_S, TAIL_S = 0.6, 1.0
 OUT = Path(__file__).resolve().parents[1] / "nbstream" / "samples"
 LIBRIVOX = (
@@ -77,7 +77,7 @@ PIECES = (
         "He might even have been made amiable himself.",
         1.6,
     ),
-    Piece("jfk.wav", 0.12, 2.75, 0.35, 2.24, "And so, my fellow Americans,", 0.89),
+    Piece("jfk.wav", 0.0, 2.75, 0.35, 2.24, "And so, my fellow Americans,", 0.89),
     # The speaker stops for a second after "ask not"; here for 0.4 s, so that it is one turn.
     Piece("jfk.wav", 3.10, 4.53, 3.30, 4.38, "ask not"),
     Piece("jfk.wav", 5.26, 7.80, 5.41, 7.65, "what your country can do for you;", 1.2),

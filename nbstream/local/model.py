@@ -270,9 +270,21 @@ def weights_folder() -> Path:
     return folder
 
 
-def _session(model: Path | bytes) -> InferenceSession:
-    import onnxruntime as ort
+def _onnxruntime() -> Any:
+    """Import onnxruntime so that it reports nothing to its maker.
 
+    Its releases send telemetry by default, from the import on; what is promised to run without a
+    network must not. A person's own setting is left alone.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()  # for the case that it was imported before
+    return onnxruntime
+
+
+def _session(model: Path | bytes) -> InferenceSession:
+    ort = _onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -332,8 +344,8 @@ def attention_decoder(packaged: Path) -> bytes:
         (1, heads, tokens, encoder frames).
     """
     import onnx
-    import onnxruntime as ort
 
+    ort = _onnxruntime()
     with tempfile.TemporaryDirectory(prefix="nbstream-") as folder:
         plain = Path(folder, "decoder.onnx")
         options = ort.SessionOptions()
