@@ -58,6 +58,7 @@ class Service(Protocol):
     name: str
     model: str
     max_speed: float | None
+    usd_per_hour: float
     options: dict[str, Any]
 
     def check(self) -> None:
@@ -91,6 +92,9 @@ class AssemblyAI:
     max_speed : float, optional
         Most seconds of audio to send a second. The service slows down at about 1.25 and ends a
         session that sends whole files faster; a server on loopback slows us by itself.
+    usd_per_hour : float, optional
+        What an hour of open socket costs, for the estimate in view and for ``max_cost``. By
+        default what was published for the model in 2026; prices change, so check yours.
     extra : dict, optional
         Query parameters this version does not know, sent as they are.
     **options
@@ -115,6 +119,7 @@ class AssemblyAI:
         api_key: str | None = None,
         token: str | None = None,
         max_speed: float | None = None,
+        usd_per_hour: float | None = None,
         extra: Mapping[str, Any] | None = None,
         **options: Unpack[protocol.Options],
     ) -> None:
@@ -130,6 +135,8 @@ class AssemblyAI:
         protocol.check(self.options, model)
         self._base = _base_url(endpoint) if endpoint else HOSTS[region]
         self.max_speed = max_speed or (None if self.is_loopback else 1.25)
+        price = 0.45 if protocol.is_pro(model) else 0.15
+        self.usd_per_hour = price if usd_per_hour is None else usd_per_hour
         self._key = Secret(api_key) if api_key else None
         self._token = Secret(token) if token else None
 
@@ -226,6 +233,7 @@ class Local:
     name = "local"
     model = "moonshine-tiny-en"
     max_speed: float | None = None
+    usd_per_hour = 0.0
     _server: ClassVar[_LocalServer | None] = None
     _lock: ClassVar[threading.Lock] = threading.Lock()
 

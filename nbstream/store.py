@@ -29,7 +29,7 @@ from typing import IO, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from nbstream import audio, protocol
+from nbstream import audio, protocol, tables
 from nbstream import events as ev
 from nbstream.errors import StoreError
 from nbstream.tables import CHUNK_RECORD
@@ -197,6 +197,12 @@ class Folder:
         """Refresh the WAV header and push everything to the disk itself."""
         with self._sync_lock:
             if self._header is not None:
+                if os.fstat(self._header.fileno()).st_nlink == 0:
+                    raise StoreError(
+                        f"{self.path} was deleted while it was recorded into.",
+                        hint="Record again; what was recorded so far is gone with it.",
+                        path=self.path,
+                    )
                 self._header.seek(0)
                 self._header.write(audio.wav_header(self.n_frames, self.sample_rate_hz))
             for file in (self._audio, self._events, self._chunks):
@@ -243,6 +249,11 @@ class Folder:
         """Records of ``chunks.bin``, dtype `CHUNK_RECORD`; a torn last one is left out."""
         data = (self.path / "chunks.bin").read_bytes()
         return np.frombuffer(data, CHUNK_RECORD, count=len(data) // CHUNK_RECORD.itemsize)
+
+    def missing(self) -> list[tuple[int, int]]:
+        """Stretches not transcribed, in frames; see `tables.missing`."""
+        records, n_frames = self.chunk_records(), self.n_frames
+        return tables.missing(self.entries[:], records, n_frames, self.sample_rate_hz)
 
     def release(self) -> None:
         """Close the file that `read_pcm` keeps open; it opens it again when needed."""

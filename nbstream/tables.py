@@ -159,6 +159,7 @@ class Fold:
     n_entries: int = 0
     n_unknown: int = 0
     _rows: dict[tuple[int, int], TurnRow] = field(default_factory=dict)
+    _ended: set[int] = field(default_factory=set)
     _offset_s: dict[int, float] = field(default_factory=dict)
 
     @property
@@ -181,6 +182,8 @@ class Fold:
             return
         if isinstance(event, ev.Connected):
             self._open(connection, event.start_frame / self.sample_rate_hz)
+        elif isinstance(event, ev.Disconnected):
+            self._ended.add(connection)
         elif isinstance(event, ev.Turn):
             self._turn(connection, event, entry.at_s)
         elif isinstance(event, ev.SpeakerRevision):
@@ -191,7 +194,11 @@ class Fold:
         self._offset_s[connection] = start_s
         # What was open when an earlier connection broke is heard again from `start_s` on; its
         # partial stays in the events, or the words would stand here twice.
-        again = [k for k, r in self._rows.items() if not (r.is_final or r.end_s <= start_s)]
+        again = [
+            key
+            for key, row in self._rows.items()
+            if key[0] in self._ended and not (row.is_final or row.end_s <= start_s)
+        ]
         for key in again:
             del self._rows[key]
         self.version += bool(again)
@@ -327,6 +334,58 @@ def chunks(records: npt.NDArray[Any]) -> pd.DataFrame:
     )
     table.loc[table["connection"] < 0, "connection"] = pd.NA
     return table
+
+
+def missing(
+    entries: Iterable[ev.Entry],
+    records: npt.NDArray[Any],
+    n_frames: int,
+    sample_rate_hz: int = SAMPLE_RATE_HZ,
+) -> list[tuple[int, int]]:
+    """Stretches of the recording that the service has not had its say on, in frames.
+
+    A connection that was terminated covers all that it was sent; one that broke covers what is
+    before the end of its last final turn. What is shorter than a message can be is no stretch.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        All events.
+    records : array, shape (records,), dtype `CHUNK_RECORD`
+        As in ``chunks.bin``.
+    n_frames : int
+        Length of the recording.
+
+    Returns
+    -------
+    list of (start, end)
+        Half open, in order.
+
+    """
+    starts: dict[int, int] = {}
+    clean: set[int] = set()
+    folded = Fold(sample_rate_hz)
+    for entry in entries:
+        folded.add(entry)
+        if entry.connection is not None and isinstance(entry.event, ev.Connected):
+            starts[entry.connection] = entry.event.start_frame
+        if entry.connection is not None and isinstance(entry.event, ev.Termination):
+            clean.add(entry.connection)
+    covered = []
+    for number, start in starts.items():
+        sent = records[records["connection"] == number]
+        end = int((sent["frame"] + sent["n_frames"]).max()) if len(sent) else start
+        if number not in clean:
+            finals = [r.end_s for r in folded.rows if r.connection == number and r.is_final]
+            end = min(end, int(np.nanmax([0.0, *finals]) * sample_rate_hz))
+        covered.append((start, end))
+    shortest = sample_rate_hz // 20
+    found, at = [], 0
+    for start, end in [*sorted(covered), (n_frames, n_frames)]:
+        if start - at >= shortest:
+            found.append((at, start))
+        at = max(at, end)
+    return found
 
 
 def connections(

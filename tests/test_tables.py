@@ -98,6 +98,7 @@ def test_what_is_heard_again_after_a_drop_stands_there_once() -> None:
         entry(0, ev.Connected("ws://x", 0), 0),
         entry(1, turn(0, "one", final=True), 0),
         entry(2, turn(1, "two th", start_ms=1000), 0),
+        entry(2.5, ev.Disconnected(None, "", False), 0),
         entry(3, ev.Connected("ws://x", 8000), 1),
         entry(4, turn(0, "Two three.", final=True, start_ms=500), 1),
     )

@@ -5,8 +5,8 @@ IDLE -> CONNECTING -> RECORDING <-> RECONNECTING -> DRAINING -> STOPPED
    any of them --------------------------------------------> FAILED (what is on disk stays whole)
 ```
 
-`recorder`: the state machine and the threads. `link`: one connection in use. `state`: what a view
-may know.
+`recorder`: the state machine and the threads. `context`: what they share. `sender`: a stretch of
+the recording -> the service. `link`: one connection in use. `state`: what a view may know.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ def record(
     folder: str | Path = "recordings",
     name: str = "",
     seconds: float | None = None,
+    max_minutes: float | None = None,
+    idle_stop_s: float | None = None,
+    max_cost: float | None = None,
 ) -> Session:
     """Start recording and return the live session. Raises if it can't start.
 
@@ -47,6 +50,9 @@ def record(
         Goes into the folder's name.
     seconds : float, optional
         Stop after so many seconds of audio.
+    max_minutes, idle_stop_s, max_cost : float, optional
+        Stop after so many minutes, so many seconds without a word, or so many (estimated) US
+        dollars.
 
     Returns
     -------
@@ -60,6 +66,9 @@ def record(
         folder=folder,
         name=name,
         seconds=seconds,
+        max_minutes=max_minutes,
+        idle_stop_s=idle_stop_s,
+        max_cost=max_cost,
     )
     engine.start()
     assert engine.session is not None

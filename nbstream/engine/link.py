@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
-from typing import Final
+import time
+from typing import TYPE_CHECKING, Final
 
 from nbstream import events as ev
 from nbstream import protocol
@@ -13,12 +13,17 @@ from nbstream.connection import Closed, Connection
 from nbstream.errors import ConnectError, NbstreamError
 from nbstream.protocol import Ending
 
+if TYPE_CHECKING:
+    from nbstream.engine.context import Context
+
 BEGIN_TIMEOUT_S: Final = 10.0
-SILENT_TIMEOUT_S: Final = 20.0  # without a word, while one is due
+PING_S: Final = 5.0
+# Without a message, a pong or a byte taken: TCP alone notices a dead peer after minutes.
+SILENT_TIMEOUT_S: Final = 15.0
 
 
 class Link:
-    """One connection. The receive thread writes it, under `news`; everybody may read.
+    """One connection. Its receive thread writes it, under `Context.news`; everybody may read.
 
     Parameters
     ----------
@@ -26,48 +31,37 @@ class Link:
         Of the connection in its session, from 0.
     connection : Connection
         The open socket; the link closes it.
-    log : callable
-        ``log(event, connection)`` puts an event on disk; called before anybody hears of it.
-    news : Condition
-        The engine's; guards what is below and is signalled with each change.
-    now_s : callable
-        Seconds since the session began.
-    on_disk_failure : callable
-        Told when `log` raises: nothing more can be kept.
+    start_frame : int
+        Where in the recording its clock starts.
+    context : Context
+        The session.
 
     """
 
     def __init__(
-        self,
-        number: int,
-        connection: Connection,
-        *,
-        log: Callable[[ev.Event, int | None], None],
-        news: threading.Condition,
-        now_s: Callable[[], float],
-        on_disk_failure: Callable[[NbstreamError], None],
+        self, number: int, connection: Connection, start_frame: int, context: Context
     ) -> None:
         self.number = number
         self.endpoint = connection.endpoint
-        self.opened_s = self.heard_s = now_s()
+        self.start_frame = start_frame
+        self.opened_s = self.heard_s = context.now_s()
         self.closed_s: float | None = None
         self.begin: ev.Begin | None = None
+        self.expires_s: float | None = None  # on the session's clock
         self.terminated = False
         self.ending: Ending | None = None
-        self.sending_since_s: float | None = None
         self._connection = connection
+        self._context = context
         self._fault: ev.ServerFault | None = None
-        self._log = log
-        self._news = news
-        self._now_s = now_s
-        self._on_disk_failure = on_disk_failure
+        self._sending_since_s: float | None = None
+        self._pinged_s = self.opened_s
 
     @property
     def billed_s(self) -> float:
         """Time the socket has been open."""
-        return (self._now_s() if self.closed_s is None else self.closed_s) - self.opened_s
+        return (self._context.now_s() if self.closed_s is None else self.closed_s) - self.opened_s
 
-    def start(self) -> ev.Begin:
+    def start(self) -> None:
         """Start receiving and wait for `Begin`.
 
         Raises
@@ -77,11 +71,13 @@ class Link:
 
         """
         threading.Thread(target=self._receive, name="nbstream-receive", daemon=True).start()
-        with self._news:
-            self._news.wait_for(lambda: self.begin or self.ending, BEGIN_TIMEOUT_S)
-            begin, ending = self.begin, self.ending
-        if begin is not None:
-            return begin
+        with self._context.news:
+            self._context.news.wait_for(
+                lambda: self.begin or self.ending or self._context.must_end(), BEGIN_TIMEOUT_S
+            )
+            ending = self.ending
+        if self.begin is not None:
+            return
         self.cut("no Begin came")
         if ending is not None and ending.error is not None:
             raise ending.error
@@ -93,29 +89,35 @@ class Link:
 
     def send_audio(self, pcm: bytes) -> None:
         """Send one message of PCM. Raises `Closed`."""
-        self.sending_since_s = self._now_s()
+        self._sending_since_s = self._context.now_s()
         try:
             self._connection.send_audio(pcm)
         finally:
-            self.sending_since_s = None
+            self._sending_since_s = None
 
     def send_text(self, text: str) -> None:
         """Put a control message on disk and send it. Raises `Closed`."""
-        self._log(ev.Sent(text), self.number)
+        self._context.log(ev.Sent(text), self.number)
         self._connection.send_text(text)
 
-    def is_silent(self) -> bool:
-        """Whether the service has said nothing for longer than it may."""
-        return self._now_s() - self.heard_s > SILENT_TIMEOUT_S
-
-    def is_stuck(self) -> bool:
-        """Whether the service has taken nothing for so long that the link must be dead."""
-        since_s = self.sending_since_s
-        return since_s is not None and self._now_s() - since_s > SILENT_TIMEOUT_S
+    def look(self) -> None:
+        """Ping a quiet peer now and then; cut one that is dead, whatever TCP says."""
+        now_s = self._context.now_s()
+        if self.closed_s is not None or self.ending is not None:
+            return
+        since_s = self._sending_since_s
+        if since_s is not None and now_s - since_s > SILENT_TIMEOUT_S:
+            self.cut("it takes no more audio")
+        elif now_s - self.heard_s > SILENT_TIMEOUT_S:
+            self.cut(f"nothing came back for {SILENT_TIMEOUT_S:g} s")
+        elif now_s - max(self.heard_s, self._pinged_s) > PING_S and since_s is None:
+            self._pinged_s = now_s
+            with contextlib.suppress(Closed):
+                self._connection.ping()
 
     def cut(self, why: str) -> None:
         """Close a link that can't be waited for. One that has terminated has lost nothing."""
-        with self._news:
+        with self._context.news:
             if self.ending is None:
                 error = ConnectError(
                     f"{self.endpoint} did not finish: {why}.",
@@ -123,7 +125,7 @@ class Link:
                     endpoint=self.endpoint,
                 )
                 self.ending = Ending(None if self.terminated else error, retry=True)
-            self._news.notify_all()
+            self._context.news.notify_all()
         self._connection.close()
 
     def close(self) -> None:
@@ -132,8 +134,8 @@ class Link:
 
     def ended(self) -> Ending:
         """How it ended, once the receive thread has said so."""
-        with self._news:
-            self._news.wait_for(lambda: self.ending, 5.0)
+        with self._context.news:
+            self._context.news.wait_for(lambda: self.ending, 5.0)
         if self.ending is None:
             self.cut("it neither answers nor closes")
         assert self.ending is not None
@@ -142,25 +144,31 @@ class Link:
     def _receive(self) -> None:
         try:
             while True:
-                event = protocol.decode(self._connection.receive())
-                self._log(event, self.number)
+                text = self._connection.receive(on_pong=self._heard)
+                event = protocol.decode(text)
+                self._context.log(event, self.number)
                 self._learn(event)
         except Closed as closed:
             self._closed(closed)
-        except NbstreamError as error:
-            self._on_disk_failure(error)
+        except NbstreamError as error:  # The disk: nothing more can be kept.
+            self._context.fail(error)
             self._closed(Closed(None, error.message))
 
+    def _heard(self) -> None:
+        self.heard_s = self._context.now_s()
+
     def _learn(self, event: ev.Event) -> None:
-        with self._news:
-            self.heard_s = self._now_s()
+        with self._context.news:
+            self._heard()
             if isinstance(event, ev.Begin):
                 self.begin = event
+                left_s = event.expires_at - time.time()
+                self.expires_s = self.heard_s + left_s if left_s > 0 else None
             elif isinstance(event, ev.ServerFault):
                 self._fault = event
             elif isinstance(event, ev.Termination):
                 self.terminated = True
-            self._news.notify_all()
+            self._context.news.notify_all()
 
     def _closed(self, closed: Closed) -> None:
         self._connection.close()
@@ -169,11 +177,11 @@ class Link:
         code = fault.code if fault and fault.code is not None else closed.code
         reason = fault.message if fault else closed.reason
         with contextlib.suppress(NbstreamError):
-            self._log(ev.Disconnected(code, reason, self.terminated), self.number)
-        with self._news:
-            self.closed_s = self._now_s()
+            self._context.log(ev.Disconnected(code, reason, self.terminated), self.number)
+        with self._context.news:
+            self.closed_s = self._context.now_s()
             if self.ending is None:
                 self.ending = protocol.ending(
                     code, reason, terminated=self.terminated, endpoint=self.endpoint
                 )
-            self._news.notify_all()
+            self._context.news.notify_all()

@@ -27,15 +27,19 @@ class State(enum.StrEnum):
 class Snapshot:
     """The session at one instant, for views. Times in seconds, level in dBFS.
 
-    `billed_s` counts open sockets, as the service does; `message` and `hint` are the last problem;
-    `model` is the one really used, `expires_at` the server's cap in Unix seconds.
+    `behind_s` is audio recorded but not sent yet; `retry_in_s` counts down to the next attempt to
+    connect. `billed_s` adds up open sockets, as the service does, and `cost_usd` is an estimate
+    from it. `message` and `hint` are the last problem; `model` is the one really used, `expires_at` the
+    server's cap in Unix seconds.
     """
 
     state: State
     elapsed_s: float = 0.0
     audio_s: float = 0.0
-    sent_s: float = 0.0
+    behind_s: float = 0.0
+    retry_in_s: float | None = None
     billed_s: float = 0.0
+    cost_usd: float = 0.0
     level_dbfs: float = -96.0
     clipped: bool = False
     n_turns: int = 0

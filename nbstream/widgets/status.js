@@ -71,7 +71,7 @@ function render({ model, el }) {
     setText(state, view.word);
     setText(time, clock(view.elapsed_s));
     setText(cost, billed(view.billed_s));
-    cost.hidden = time.hidden = view.state === "idle";
+    cost.hidden = time.hidden = !view.is_live && !view.folder; // nothing was recorded
     const level = meterFraction(view.level_dbfs);
     bar.style.transform = `scaleX(${level.toFixed(3)})`;
     meter.classList.toggle("nbs-clipped", view.is_clipped);

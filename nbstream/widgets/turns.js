@@ -69,10 +69,14 @@ function scroller(className, name) {
  */
 function follow(area, content) {
   let follows = true;
+  let laid_out = "";
+  const layout = () => `${area.clientWidth} ${area.clientHeight} ${area.scrollHeight}`;
   area.addEventListener("scroll", () => {
-    follows = isAtEnd(area);
+    // A new layout scrolls too; only a reader scrolls while it stays.
+    if (layout() === laid_out) follows = isAtEnd(area);
   });
   const resized = new ResizeObserver(() => {
+    laid_out = layout();
     if (follows) area.scrollTop = area.scrollHeight;
   });
   resized.observe(area);

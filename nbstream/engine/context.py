@@ -1,0 +1,147 @@
+"""What the threads of one session share: folder, service, clock, links, problems."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import Any
+
+from nbstream import events as ev
+from nbstream.connection import Connection, without_query
+from nbstream.engine.link import Link
+from nbstream.errors import NbstreamError
+from nbstream.services import Service
+from nbstream.session import Session
+from nbstream.store import Folder
+
+
+class Context:
+    """One session while something is being transcribed.
+
+    Parameters
+    ----------
+    folder : Folder
+        Open for writing.
+    service : Service
+        Who transcribes.
+    session : Session
+        Its turns say how far the service has had its say.
+    began_s : float
+        ``time.monotonic()`` at the session's beginning.
+
+    Notes
+    -----
+    `news` guards `links` and the links; new audio, news from the network and commands signal it.
+    It is not held while calling a source, a socket, the folder or a listener.
+
+    """
+
+    def __init__(self, folder: Folder, service: Service, session: Session, began_s: float) -> None:
+        self.folder = folder
+        self.service = service
+        self.session = session
+        self.news = threading.Condition()
+        self.links: list[Link] = []
+        self.first_connection = 1 + max(
+            (e.connection for e in folder.entries if e.connection is not None), default=-1
+        )
+        self.captured = threading.Event()  # no more audio will come
+        self.changed = threading.Event()  # there is something to show
+        self.stop_by: float | None = None  # monotonic; a stop was asked, and must end by then
+        self.error: NbstreamError | None = None
+        self.problem = ("", "")
+        self.sent_frame = 0  # up to where the live stretch has been sent
+        self.retry_at_s: float | None = None  # on the session's clock, while waiting to reconnect
+        self._began_s = began_s
+
+    def now_s(self) -> float:
+        """Seconds since the session began."""
+        return time.monotonic() - self._began_s
+
+    def at_s(self, monotonic_s: float) -> float:
+        """``time.monotonic()`` on the session's clock."""
+        return monotonic_s - self._began_s
+
+    def must_end(self) -> bool:
+        """Whether the time allowed for stopping has passed."""
+        return self.stop_by is not None and time.monotonic() > self.stop_by
+
+    def log(self, event: ev.Event, connection: int | None = None) -> None:
+        """Put an event on disk; then it can be shown."""
+        self.folder.append_event(event, self.now_s(), connection)
+        self.changed.set()
+
+    def note(self, message: str, hint: str = "") -> None:
+        """Tell the person: on disk, then in the next snapshot."""
+        with contextlib.suppress(NbstreamError):
+            self.log(ev.Problem(message, hint))
+        self.problem = (message, hint)
+        self.changed.set()
+
+    def fail(self, error: NbstreamError) -> None:
+        """Keep the first error; the session will end as FAILED."""
+        if self.error is None:
+            self.error = error
+            self.note(error.message, error.hint)
+
+    def wake(self) -> None:
+        """Signal `news`."""
+        with self.news:
+            self.news.notify_all()
+
+    def open(self, start_frame: int) -> Link:
+        """Open a connection whose clock starts at `start_frame`. Raises what refused it."""
+        url = self.service.url()
+        connection = Connection(url, self.service.headers())
+        with self.news:
+            number = self.first_connection + len(self.links)
+            link = Link(number, connection, start_frame, self)
+            self.links.append(link)
+        self.log(ev.Connected(without_query(url), start_frame), number)
+        link.start()
+        return link
+
+    def billed_s(self) -> float:
+        """Time that sockets have been open, all added up."""
+        with self.news:
+            return sum(link.billed_s for link in self.links)
+
+    def cost_usd(self) -> float:
+        """Estimated cost of them, by the service's rate."""
+        return self.billed_s() / 3600 * self.service.usd_per_hour
+
+    def behind_s(self) -> float:
+        """Audio of the newest connection's stretch that has not been sent yet."""
+        return (self.folder.n_frames - self.sent_frame) / self.folder.sample_rate_hz
+
+    def spoken_s(self) -> float:
+        """When the last word arrived, on the session's clock; 0 before the first."""
+        rows = self.session.fold_rows()
+        return max((row.arrived_s for row in rows), default=0.0)
+
+    def newest(self) -> Link | None:
+        """The last connection that was opened."""
+        with self.news:
+            return self.links[-1] if self.links else None
+
+    def close_links(self, timeout_s: float = 5.0) -> None:
+        """Close every socket and wait until the receive threads have said so."""
+        for link in list(self.links):
+            link.close()
+        with self.news:
+            self.news.wait_for(lambda: all(k.closed_s is not None for k in self.links), timeout_s)
+
+    def describe(self) -> dict[str, Any]:
+        """What `Snapshot` takes from here."""
+        newest = self.newest()
+        begin = newest.begin if newest else None
+        return {
+            "billed_s": self.billed_s(),
+            "cost_usd": self.cost_usd(),
+            "connection": newest.number if newest else None,
+            "message": self.problem[0],
+            "hint": self.problem[1],
+            "model": begin.model if begin else None,
+            "expires_at": begin.expires_at if begin else None,
+        }
