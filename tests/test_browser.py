@@ -63,14 +63,25 @@ def state(page: Page) -> Locator:
     return page.get_by_role("status").filter(has_text=re.compile(r"^[A-Z][a-z]+$")).first
 
 
-def shoot(notebook: Notebook, name: str) -> None:
-    """Pictures of the panel at three widths, light and dark."""
+def left_to_scroll(page: Page, name: str) -> float:
+    """How far the end of a region is out of sight, in pixels."""
+    left: float = page.get_by_role("region", name=name).first.evaluate(
+        "e => e.scrollHeight - e.clientHeight - e.scrollTop"
+    )
+    return left
+
+
+def shoot(notebook: Notebook, name: str, *, follows: bool = False) -> None:
+    """Pictures of the panel at three widths, light and dark; `follows`: the newest is in sight."""
     for width in WIDTHS:
         notebook.page.set_viewport_size({"width": width, "height": 900})
         for theme in ("Dark", "Light"):
             notebook.command("apputils:change-theme", theme=f"JupyterLab {theme}")
             dark = "false" if theme == "Dark" else "true"
             expect(notebook.page.locator("body")).to_have_attribute("data-jp-theme-light", dark)
+            expect(notebook.page.locator("#jupyterlab-splash")).to_have_count(0)
+            for region in ("Transcript", "Turns"):
+                assert not follows or left_to_scroll(notebook.page, region) < 24
             notebook.page.screenshot(path=SHOTS / f"{name}-{width}-{theme.lower()}.png")
     notebook.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
 
@@ -102,7 +113,14 @@ def test_the_sample_is_recorded_and_read_while_it_is_spoken(
     expect(page.get_by_role("img", name=re.compile("^Waveform"))).to_be_visible()
     notebook.run(1)
     expect(notebook.output(1).locator("tbody tr").nth(1)).to_be_visible()
-    shoot(notebook, "recording")
+    shoot(notebook, "recording", follows=True)
+
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.get_by_role("region", name="Turns").hover()
+    page.mouse.wheel(0, -2000)  # a reader who looks back is left alone
+    expect(rows(page).locator("nth=3")).to_be_attached(timeout=SOON_MS)
+    assert left_to_scroll(page, "Turns") > 24
+    page.set_viewport_size({"width": 1300, "height": 900})
 
     notebook.run(3)  # a second view of the same recorder
     expect(
