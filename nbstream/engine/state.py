@@ -29,8 +29,8 @@ class Snapshot:
 
     `behind_s` is audio recorded but not sent yet; `retry_in_s` counts down to the next attempt to
     connect. `billed_s` adds up open sockets, as the service does, and `cost_usd` is an estimate
-    from it. `message` and `hint` are the last problem; `model` is the one really used, `expires_at` the
-    server's cap in Unix seconds.
+    from it. `message` and `hint` are the last problem; `model` is the one really used,
+    `expires_at` the server's cap in Unix seconds.
     """
 
     state: State

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from nbstream.local import voice
+from nbstream.local import endpoint, voice
+from nbstream.local.endpoint import Options
 from nbstream.local.model import NOTHING, RATE_HZ, Decoded, Model, Pcm
 from nbstream.local.voice import WINDOW_FRAMES
 
@@ -55,45 +56,6 @@ class TurnUpdate:
 
 Event = SpeechOnset | TurnUpdate
 
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Turn detection, as the service names it (Streaming v3, preset ``balanced``).
-
-    Attributes
-    ----------
-    min_turn_silence_ms : int
-        Silence that ends a turn whose text is complete (ends in ``.``, ``?`` or ``!``); not
-        below `SILENCE_FLOOR_MS`.
-    max_turn_silence_ms : int
-        Silence that ends any turn; same floor.
-    vad_threshold : float
-        Voice activity from which a window counts as speech, 0..1.
-    interruption_delay_ms : int
-        From the onset of speech to the first partial; not below `FIRST_PARTIAL_MS`.
-    partials : bool
-        Whether updates come before the end of the turn.
-    max_turn_ms : int
-        A turn is ended when it gets this long, at a quiet place of its last seconds.
-    """
-
-    min_turn_silence_ms: int = 128
-    max_turn_silence_ms: int = 1280
-    vad_threshold: float = 0.5
-    interruption_delay_ms: int = 500
-    partials: bool = True
-    max_turn_ms: int = 60_000
-
-
-SILENCE_FLOOR_MS = 400
-"""Pauses inside sentences are often longer than the service's 128 ms, and a recogniser that sees
-only half a sentence ends it with a full stop; so no turn ends before this much silence."""
-
-COMPLETE_PROBABILITY = 0.5
-"""A full stop less likely than this is not taken for the end of a sentence."""
-
-FIRST_PARTIAL_MS = 256
-"""Less speech than this is not recognised well enough to be shown."""
 
 _PARTIAL_EVERY_MS = 500
 _PARTIAL_STRETCH_MS = 6_000  # less often in longer segments, whose decoding costs more
@@ -252,7 +214,7 @@ class Stream:
         if len(self._onset_scores) < _ONSET_WINDOWS:
             return
         onset = self._at - _ONSET_WINDOWS * WINDOW_FRAMES
-        first_ms = max(self._options.interruption_delay_ms, FIRST_PARTIAL_MS)
+        first_ms = max(self._options.interruption_delay_ms, endpoint.FIRST_PARTIAL_MS)
         if self._turn is None:
             self._turn = _Turn(onset, max(self._onset_scores))
         self._segment = _Segment(
@@ -275,8 +237,8 @@ class Stream:
         assert self._turn is not None
         looks_complete = self._turn.is_complete
         if segment.decoded.words:
-            looks_complete = _is_complete(segment.decoded)
-        is_end = self._turn_ends(silence, looks_complete)
+            looks_complete = endpoint.is_complete(segment.decoded)
+        is_end = self._options.turn_ends(silence, looks_complete)
         if is_end or silence >= close_ms:
             self._close_segment(segment, None)
         return events + self._end_turn() if is_end else events
@@ -284,14 +246,8 @@ class Stream:
     def _wait_in_turn(self, turn: _Turn) -> list[Event]:
         """All segments of the open turn are closed: see whether it has ended."""
         silence = (self._at - turn.speech_end) // _MS
-        is_end = self._turn_ends(silence, turn.is_complete) or self._turn_is_too_long()
+        is_end = self._options.turn_ends(silence, turn.is_complete) or self._turn_is_too_long()
         return self._end_turn() if is_end else []
-
-    def _turn_ends(self, silence_ms: int, looks_complete: bool) -> bool:
-        limit_ms = self._options.max_turn_silence_ms
-        if looks_complete:
-            limit_ms = min(limit_ms, self._options.min_turn_silence_ms)
-        return silence_ms >= max(limit_ms, SILENCE_FLOOR_MS)
 
     def _turn_is_too_long(self) -> bool:
         assert self._turn is not None
@@ -327,7 +283,7 @@ class Stream:
         self._turn.words += self._words(segment)
         self._turn.speech_end = segment.speech_end
         if segment.decoded.words:
-            self._turn.is_complete = _is_complete(segment.decoded)
+            self._turn.is_complete = endpoint.is_complete(segment.decoded)
         self._free_from = segment.speech_end + _POST_ROLL_MS * _MS if end is None else end
         self._segment = None
 
@@ -370,13 +326,3 @@ class Stream:
         turn.shown = now
         events.append(TurnUpdate(now, transcript, end_of_turn))
         return events
-
-
-def _is_complete(decoded: Decoded) -> bool:
-    """Whether the text looks like a whole sentence.
-
-    The model puts a full stop behind nearly everything that is followed by silence; only one
-    that it was fairly sure of counts.
-    """
-    text = decoded.text.rstrip("\"')")
-    return text.endswith((".", "?", "!")) and decoded.last_probability >= COMPLETE_PROBABILITY
