@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from nbstream.local.endpoint import SILENCE_FLOOR_MS
 from nbstream.local.model import Model
 from nbstream.local.recogniser import (
-    SILENCE_FLOOR_MS,
     Event,
     SpeechOnset,
     Stream,

@@ -56,7 +56,6 @@ class TurnUpdate:
 
 Event = SpeechOnset | TurnUpdate
 
-
 _PARTIAL_EVERY_MS = 500
 _PARTIAL_STRETCH_MS = 6_000  # less often in longer segments, whose decoding costs more
 _PRE_ROLL_MS = 350  # speech begins before the detector is sure of it
@@ -98,7 +97,7 @@ class Stream:
     model : Model
         May be shared by any number of streams.
     **options
-        As `Options`.
+        As `endpoint.Options`.
 
     Notes
     -----
@@ -139,7 +138,7 @@ class Stream:
         return self._kept_from + len(self._kept)
 
     def configure(self, **options: Any) -> None:
-        """Change options, as `Options`, for the audio fed from now on."""
+        """Change options, as `endpoint.Options`, for the audio fed from now on."""
         self._options = replace(self._options, **options)
 
     def feed(self, pcm: Pcm) -> list[Event]:
