@@ -18,6 +18,7 @@ from nbstream._version import __version__
 
 if TYPE_CHECKING:
     from nbstream.engine import Engine as Engine
+    from nbstream.engine import open_session as open  # noqa: F401
     from nbstream.engine import record as record
     from nbstream.errors import AuthError as AuthError
     from nbstream.errors import ConnectError as ConnectError
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from nbstream.services import Local as Local
     from nbstream.services import ask_key as ask_key
     from nbstream.session import Session as Session
-    from nbstream.session import open_session as open  # noqa: F401
     from nbstream.sources import AudioFile as AudioFile
     from nbstream.sources import Microphone as Microphone
     from nbstream.sources import Sample as Sample
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Recorder": ("widgets", "Recorder"),
     "record": ("engine", "record"),
-    "open": ("session", "open_session"),
+    "open": ("engine", "open_session"),
     "Session": ("session", "Session"),
     "Engine": ("engine", "Engine"),
     "AssemblyAI": ("services", "AssemblyAI"),

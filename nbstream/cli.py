@@ -11,6 +11,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbstream._version import __version__
@@ -46,21 +47,17 @@ def _parser() -> argparse.ArgumentParser:
 
     record = commands.add_parser("record", help="record a source and print its turns")
     record.add_argument("source", help="sample, mic, or a file")
-    record.add_argument("--service", choices=("local", "assemblyai"), help="default: as the key is")
-    record.add_argument("--endpoint", help="ws:// or wss:// address of another server")
-    record.add_argument("--model", help="speech_model (assemblyai)")
+    _add_service_arguments(record)
     record.add_argument("--speed", type=float, default=1.0, help="1: as spoken; 0: at full speed")
     record.add_argument("--seconds", type=float, help="stop after so many seconds of audio")
     record.add_argument("--out", default="recordings", help="the recordings folder")
     record.add_argument("--name", default="", help="goes into the session folder's name")
     record.add_argument("--device", help="number or part of the name of a microphone")
+    record.add_argument("--max-minutes", type=float, help="stop after so many minutes")
     record.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="parameter of the service, such as min_turn_silence=400; may be given again",
+        "--idle-stop", type=float, metavar="S", help="stop after S s without a word"
     )
+    record.add_argument("--max-cost", type=float, metavar="USD", help="stop at this estimated cost")
     record.add_argument("--json", action="store_true", help="one JSON object a line")
     record.set_defaults(run=_record)
 
@@ -75,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
 
     recover = commands.add_parser("recover", help="mend recordings that were killed")
     recover.add_argument("folder", help="a session's folder, or one that holds sessions")
+    recover.add_argument(
+        "--transcribe", action="store_true", help="have what is missing transcribed"
+    )
+    _add_service_arguments(recover)
     recover.add_argument("--json", action="store_true", help="one JSON object a line")
     recover.set_defaults(run=_recover)
 
@@ -85,6 +86,19 @@ def _parser() -> argparse.ArgumentParser:
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)
     return parser
+
+
+def _add_service_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--service", choices=("local", "assemblyai"), help="default: as the key is")
+    parser.add_argument("--endpoint", help="ws:// or wss:// address of another server")
+    parser.add_argument("--model", help="speech_model (assemblyai)")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameter of the service, such as min_turn_silence=400; may be given again",
+    )
 
 
 def _record(options: argparse.Namespace) -> int:
@@ -98,6 +112,9 @@ def _record(options: argparse.Namespace) -> int:
             folder=options.out,
             name=options.name,
             seconds=options.seconds,
+            max_minutes=options.max_minutes,
+            idle_stop_s=options.idle_stop,
+            max_cost=options.max_cost,
         )
     except NbstreamError as refused:
         if options.json:
@@ -223,7 +240,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _open(options: argparse.Namespace) -> int:
-    from nbstream.session import open_session
+    from nbstream.engine import open_session
 
     session = open_session(options.folder)
     if options.json:
@@ -241,29 +258,46 @@ def _open(options: argparse.Namespace) -> int:
 def _recover(options: argparse.Namespace) -> int:
     from nbstream import store
 
-    mended = 0
+    status = 0
     for path in store.sessions(options.folder):
         if store.is_being_recorded(path):
             print(f"nbstream: {path} is being recorded: left alone.", file=sys.stderr)
             continue
         damage = store.recover(path)
-        state = store.Folder.open_(path).state
-        mended += bool(damage) or state == "recovered"
+        transcribed_s = 0.0
+        if options.transcribe:
+            try:
+                transcribed_s = _transcribe_missing(path, options)
+            except NbstreamError as error:
+                print(f"nbstream: {path.name}: {error}", file=sys.stderr)
+                status = 1
+        folder = store.Folder.open_(path)
+        missing_s = sum(end - start for start, end in folder.missing()) / folder.sample_rate_hz
         found = {
             "type": "recovered",
             "folder": str(path),
-            "state": state,
+            "state": folder.state,
             "torn_events": damage.torn_events,
             "torn_bytes": damage.torn_bytes,
             "stale_header": damage.stale_header,
+            "transcribed_s": round(transcribed_s, 3),
+            "missing_s": round(missing_s, 3),
         }
         if options.json:
             _print_json(found)
         else:
-            print(f"{path}: {'mended' if damage else 'in order'}, {state}")
-    if not mended and not options.json:
-        print("Nothing to mend.")
-    return 0
+            print(
+                f"{path}: {'mended' if damage else 'in order'}, {folder.state}, "
+                + (f"{missing_s:.1f} s not transcribed" if missing_s else "all transcribed")
+            )
+    return status
+
+
+def _transcribe_missing(path: Path, options: argparse.Namespace) -> float:
+    from nbstream.engine import open_session
+
+    chosen = options.service or options.endpoint or options.model
+    return open_session(path).fill_gaps(_service(options) if chosen else None)
 
 
 def _version(options: argparse.Namespace) -> int:

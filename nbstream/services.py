@@ -100,6 +100,8 @@ class AssemblyAI:
     **options
         Parameters of the protocol, see `nbstream.protocol.PARAMETERS`: ``min_turn_silence=400``,
         ``speaker_labels=True``, ``keyterms_prompt=["nbstream"]``. Ranges are checked here.
+        ``inactivity_timeout`` is 30 s unless given: audio comes each 50 ms, so the service ends
+        what has died without a word, and stops counting.
 
     Raises
     ------
@@ -131,7 +133,7 @@ class AssemblyAI:
             )
         self.model = model
         self.extra = dict(extra or {})
-        self.options: dict[str, Any] = _with_format(options)
+        self.options: dict[str, Any] = {"inactivity_timeout": 30} | _with_format(options)
         protocol.check(self.options, model)
         self._base = _base_url(endpoint) if endpoint else HOSTS[region]
         self.max_speed = max_speed or (None if self.is_loopback else 1.25)
@@ -346,6 +348,15 @@ def resolve(service: Service | str | None) -> Service:
             )
         return AssemblyAI() if service == "assemblyai" else Local()
     return service
+
+
+def resolve_again(description: Mapping[str, Any]) -> Service:
+    """A service like the one that `Service.describe` told of; without what it kept secret."""
+    options = {k: v for k, v in description.get("options", {}).items() if v != "***"}
+    if description.get("name") == "local":
+        return Local(**options)
+    endpoint = str(description.get("endpoint", HOSTS[None]))
+    return AssemblyAI(str(description.get("model")), endpoint=endpoint, **options)
 
 
 def _with_format(options: protocol.Options) -> dict[str, Any]:

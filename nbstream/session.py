@@ -25,6 +25,8 @@ from nbstream.store import Damage, Folder
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from nbstream.services import Service
+
 _READ_FRAMES = 60 * audio.SAMPLE_RATE_HZ
 
 
@@ -50,6 +52,10 @@ class Control(Protocol):
         """Seconds since the session began."""
 
 
+# Fills the gaps of a folder; the engine's, handed down so that imports point down.
+Fill = Callable[["Folder", "Session", "Service | str | None"], float]
+
+
 class Session:
     """One recording: its audio, its events and the tables made from them.
 
@@ -58,9 +64,12 @@ class Session:
     after an exception everything is stopped at once, with ``Terminate``.
     """
 
-    def __init__(self, folder: Folder, control: Control | None = None) -> None:
+    def __init__(
+        self, folder: Folder, control: Control | None = None, *, fill: Fill | None = None
+    ) -> None:
         self._folder = folder
         self._control = control
+        self._fill = fill
         self._lock = threading.Lock()  # guards the three below
         self._fold = tables.Fold(folder.sample_rate_hz)
         self._peaks = audio.Peaks(folder.sample_rate_hz)
@@ -122,8 +131,12 @@ class Session:
 
     @property
     def gaps(self) -> pd.DataFrame:
-        """One row a hole: not transcribed, or lost by the device. Empty is good."""
-        return tables.gaps(self._entries(), self._folder.sample_rate_hz)
+        """One row a hole: not transcribed, or lost by the device. Empty is good.
+
+        What is still being caught up while it records is no hole yet.
+        """
+        untold = [] if self.is_live else self._folder.missing()
+        return tables.gaps(self._entries(), untold, self._folder.sample_rate_hz)
 
     @property
     def chunks(self) -> pd.DataFrame:
@@ -141,6 +154,29 @@ class Session:
         """The final turns, one a line, in the order of the audio."""
         turns = self.turns
         return "\n".join(turns.loc[turns["is_final"], "transcript"])
+
+    def fill_gaps(self, service: Service | str | None = None) -> float:
+        """Transcribe what could not be transcribed while it was recorded, from the folder.
+
+        Parameters
+        ----------
+        service : Service or str, optional
+            Who does it; by default the service it was recorded with, with the same options.
+
+        Returns
+        -------
+        float
+            Seconds of audio that were transcribed now; 0 if nothing was missing.
+
+        Raises
+        ------
+        NbstreamError
+            What kept the service from it; what was filled until then stays.
+
+        """
+        if self._fill is None:
+            raise StateError("this session can't be filled.", hint="Open it with nb.open(folder).")
+        return self._fill(self._folder, self, service)
 
     # -- sound ---------------------------------------------------------------------------------
 
@@ -307,18 +343,6 @@ class Session:
                 state=self.state,
             )
         self._control.send(text)
-
-
-def open_session(path: str | Path) -> Session:
-    """Open the folder of an earlier session.
-
-    Raises
-    ------
-    StoreError
-        If there is no session in it.
-
-    """
-    return Session(Folder.open_(path))
 
 
 def event_kind(name: str) -> type[ev.Event]:

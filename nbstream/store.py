@@ -16,6 +16,8 @@ killed kernel loses nothing; `sync` (once a second) makes them outlive a power c
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import re
@@ -110,7 +112,12 @@ class Folder:
             _lock_file(self._header)
             self.writing = True
             self.update()
-        except OSError as error:
+        except (OSError, StoreError) as error:
+            self._close_files()
+            with contextlib.suppress(OSError):
+                self.discard()  # No half a folder, which nothing could open.
+            if isinstance(error, StoreError):
+                raise
             raise _cannot("write", path, error) from error
         return self
 
@@ -156,6 +163,33 @@ class Folder:
         state: str = self.meta.get("state", "idle")
         return state if self.writing or state in _ENDED else "interrupted"
 
+    def reopen(self) -> None:
+        """Open an ended session for more events, as when gaps are filled. Audio stays as it is.
+
+        Raises
+        ------
+        StoreError
+            If it is being recorded, here or by another process.
+
+        """
+        if self.writing or _is_locked(self.path / "audio.wav"):
+            raise StoreError(
+                f"{self.path} is being recorded right now.",
+                hint="Wait until it has ended.",
+                path=self.path,
+            )
+        recover(self.path)  # A torn last line would swallow the next one.
+        try:
+            self._header = open(self.path / "audio.wav", "r+b", buffering=0)  # noqa: SIM115
+            self._events = open(self.path / "events.jsonl", "ab", buffering=0)  # noqa: SIM115
+            self._chunks = open(self.path / "chunks.bin", "ab", buffering=0)  # noqa: SIM115
+            _lock_file(self._header)
+        except OSError as error:
+            self._close_files()
+            raise _cannot("write", self.path, error) from error
+        self.damage = Damage()
+        self.writing = True
+
     # -- writing -----------------------------------------------------------------------------
 
     def append_audio(self, pcm: bytes, captured_s: float) -> int:
@@ -163,9 +197,10 @@ class Folder:
         frame = self.n_frames
         n_frames = len(pcm) // audio.BYTES_PER_FRAME
         self._append(self._audio, pcm)
-        self._append_chunk(frame, n_frames, -1, captured_s)
-        # Last, so that a reader who sees the new length finds the samples.
+        # After the samples, so that a reader who sees the new length finds them; before the
+        # record, so that a disk that is full now leaves length and header in agreement.
         self.n_frames = frame + n_frames
+        self._append_chunk(frame, n_frames, -1, captured_s)
         return frame
 
     def note_sent(self, frame: int, n_frames: int, connection: int, sent_s: float) -> None:
@@ -191,6 +226,8 @@ class Folder:
                 new.write_text(json.dumps(self.meta, indent=2, ensure_ascii=False) + "\n", "utf-8")
                 os.replace(new, self.path / "session.json")
             except OSError as error:
+                with contextlib.suppress(OSError):
+                    new.unlink(missing_ok=True)
                 raise _cannot("write", self.path, error) from error
 
     def sync(self) -> None:
@@ -216,13 +253,8 @@ class Folder:
         try:
             self.sync()
         finally:
-            with self._sync_lock, self._lock:
-                for file in (self._audio, self._header, self._events, self._chunks):
-                    if file is not None:
-                        file.close()
-                self._audio = self._header = self._events = self._chunks = None
-                self.writing = False
-                self.changed.notify_all()
+            self._close_files()
+            self.release()
 
     def discard(self) -> None:
         """Remove a folder that holds nothing: only what `create` made, and only without audio."""
@@ -240,14 +272,24 @@ class Folder:
         if n_frames <= 0:
             return b""
         with self._read_lock:
-            if self._reader is None:
-                self._reader = open(self.path / "audio.wav", "rb")  # noqa: SIM115
-            self._reader.seek(audio.WAV_HEADER_BYTES + frame * audio.BYTES_PER_FRAME)
-            return self._reader.read(n_frames * audio.BYTES_PER_FRAME)
+            try:
+                if self._reader is None:
+                    self._reader = open(self.path / "audio.wav", "rb")  # noqa: SIM115
+                self._reader.seek(audio.WAV_HEADER_BYTES + frame * audio.BYTES_PER_FRAME)
+                pcm = self._reader.read(n_frames * audio.BYTES_PER_FRAME)
+            except OSError as error:
+                raise _cannot("read", self.path, error) from error
+            if not self.writing:  # A session may be held for days; its file need not be.
+                self._reader.close()
+                self._reader = None
+            return pcm
 
     def chunk_records(self) -> npt.NDArray[Any]:
         """Records of ``chunks.bin``, dtype `CHUNK_RECORD`; a torn last one is left out."""
-        data = (self.path / "chunks.bin").read_bytes()
+        try:
+            data = (self.path / "chunks.bin").read_bytes()
+        except OSError as error:
+            raise _cannot("read", self.path, error) from error
         return np.frombuffer(data, CHUNK_RECORD, count=len(data) // CHUNK_RECORD.itemsize)
 
     def missing(self) -> list[tuple[int, int]]:
@@ -272,7 +314,21 @@ class Folder:
             while view:
                 view = view[file.write(view) :]
         except OSError as error:
+            # A part of it would spoil whatever is appended when there is room again.
+            with contextlib.suppress(OSError):
+                whole = os.fstat(file.fileno()).st_size - (len(data) - len(view))
+                file.truncate(whole)
+                file.seek(whole)
             raise _cannot("write", self.path, error) from error
+
+    def _close_files(self) -> None:
+        with self._sync_lock, self._lock:
+            for file in (self._audio, self._header, self._events, self._chunks):
+                if file is not None:
+                    file.close()
+            self._audio = self._header = self._events = self._chunks = None
+            self.writing = False
+            self.changed.notify_all()
 
     def _append_chunk(self, frame: int, n_frames: int, connection: int, at_s: float) -> None:
         record = np.array((frame, n_frames, connection, at_s), CHUNK_RECORD).tobytes()
@@ -409,12 +465,15 @@ def _choices(path: Path) -> str:
 
 
 def _cannot(what: str, path: Path, error: OSError) -> StoreError:
+    full = "The disk is full: make room, or record into another folder. What is on disk is kept."
     hints = {
         "PermissionError": "Choose another folder with folder=... (--out on the command line).",
         "NotADirectoryError": "A file stands where a folder should be: choose another folder.",
         "FileExistsError": "A file stands where a folder should be: choose another folder.",
     }
-    hint = hints.get(type(error).__name__, "Is the disk full, or the folder gone or read-only?")
+    hint = hints.get(type(error).__name__, "Is the folder gone, or read-only?")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        hint = full
     return StoreError(f"can't {what} {path}: {error.strerror or error}.", hint=hint, path=path)
 
 

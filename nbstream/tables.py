@@ -299,9 +299,23 @@ def events(entries: Iterable[ev.Entry]) -> pd.DataFrame:
     )
 
 
-def gaps(entries: Iterable[ev.Entry], sample_rate_hz: int = SAMPLE_RATE_HZ) -> pd.DataFrame:
-    """One row a hole: audio not transcribed, or lost by the device; columns as in `SCHEMA`."""
-    return _frame("gaps", _gap_rows(entries, sample_rate_hz))
+def gaps(
+    entries: Sequence[ev.Entry],
+    untold: Sequence[tuple[int, int]] = (),
+    sample_rate_hz: int = SAMPLE_RATE_HZ,
+) -> pd.DataFrame:
+    """One row a hole: audio not transcribed, or lost by the device; columns as in `SCHEMA`.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        All events: overflows, and why stretches were not transcribed.
+    untold : sequence of (start, end)
+        Stretches not transcribed, in frames, as from `missing`.
+
+    """
+    rows = sorted(_gap_rows(entries, untold, sample_rate_hz), key=lambda row: row[0])
+    return _frame("gaps", rows)
 
 
 def chunks(records: npt.NDArray[Any]) -> pd.DataFrame:
@@ -447,13 +461,17 @@ def summary(event: ev.Event) -> str:
             return ", ".join(f"{name}={getattr(event, name)}" for name in names)
 
 
-def _gap_rows(entries: Iterable[ev.Entry], sample_rate_hz: int) -> Iterator[list[Any]]:
+def _gap_rows(
+    entries: Sequence[ev.Entry], untold: Sequence[tuple[int, int]], sample_rate_hz: int
+) -> Iterator[list[Any]]:
+    told_why = [entry.event for entry in entries if isinstance(entry.event, ev.Gap)]
+    for start, end in untold:
+        causes = [gap.cause for gap in told_why if gap.start_frame < end and start < gap.end_frame]
+        cause = causes[-1] if causes else "the recording was interrupted"
+        yield [start / sample_rate_hz, end / sample_rate_hz, "gap", cause, 0.0]
     for entry in entries:
         event = entry.event
-        if isinstance(event, ev.Gap):
-            start_s, end_s = event.start_frame / sample_rate_hz, event.end_frame / sample_rate_hz
-            yield [start_s, end_s, "gap", event.cause, 0.0]
-        elif isinstance(event, ev.Overflow):
+        if isinstance(event, ev.Overflow):
             at_s = event.frame / sample_rate_hz
             lost_s = event.lost_frames / sample_rate_hz if event.lost_frames else math.nan
             yield [at_s, at_s, "overflow", f"the device lost audio {event.count} times", lost_s]

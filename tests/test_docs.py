@@ -14,7 +14,9 @@ from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 DESIGN = (ROOT / "DESIGN.md").read_text("utf-8")
-DOCS = ["README.md", "DESIGN.md", "CHANGELOG.md", "docs/from-the-tutorial.md"]
+DOCS = ["README.md", "DESIGN.md", "CHANGELOG.md"] + [
+    f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))
+]
 
 
 def test_the_module_map_matches_the_tree() -> None:
@@ -34,7 +36,7 @@ def test_the_module_map_matches_the_tree() -> None:
         if path.is_dir() and path.name != "__pycache__":
             there.add(path.name + "/")
             if path.name in detailed:
-                modules = (p.name for p in path.glob("*.py") if p.name != "__init__.py")
+                modules = (p.name for p in path.glob("*.py") if not p.name.startswith("__"))
                 there |= {f"{path.name}/{name}" for name in modules}
         elif path.suffix == ".py":
             there.add(path.name)

@@ -38,6 +38,7 @@ def test_the_address_carries_model_format_and_options_but_no_key() -> None:
         "speech_model": "u3-rt-pro",
         "sample_rate": "16000",
         "encoding": "pcm_s16le",
+        "inactivity_timeout": "30",
         "min_turn_silence": "400",
         "new": "1",
     }

@@ -148,11 +148,13 @@ def test_gaps_tell_what_was_not_transcribed_and_what_was_lost() -> None:
             entry(5, ev.Gap(16_000, 48_000, "no network"), None),
             entry(6, ev.Overflow(32_000, 2, 160), None),
             entry(7, ev.Overflow(32_000, 1, 0), None),
-        ]
+        ],
+        untold=[(16_000, 48_000), (64_000, 80_000)],
     )
-    assert list(table.kind) == ["gap", "overflow", "overflow"]
-    assert list(table.start_s) == [1, 2, 2]
-    assert list(table.end_s) == [3, 2, 2]
+    assert list(table.kind) == ["gap", "overflow", "overflow", "gap"]
+    assert list(table.start_s) == [1, 2, 2, 4]
+    assert list(table.end_s) == [3, 2, 2, 5]
+    assert list(table.cause[[0, 3]]) == ["no network", "the recording was interrupted"]
     assert table.lost_s[1] == 0.01
     assert math.isnan(table.lost_s[2])
 
@@ -204,3 +206,37 @@ def test_a_table_is_yours_to_change() -> None:
     table = tables.turns(rows)
     table.loc[0, "transcript"] = "changed"
     assert tables.turns(rows).transcript[0] == "a"
+
+
+def sent(*records: tuple[int, int, int]) -> np.ndarray:
+    """Records of messages: (frame, n_frames, connection)."""
+    return np.array([(*record, 0.0) for record in records], tables.CHUNK_RECORD)
+
+
+def test_a_terminated_connection_has_had_its_say_on_all_it_was_sent() -> None:
+    """Nothing is missing after Termination; what was not sent is."""
+    entries = [
+        entry(0, ev.Connected("ws://x", 0)),
+        entry(1, {"type": "Termination", "audio_duration_seconds": 2}),
+    ]
+    assert tables.missing(entries, sent((0, 32_000, 0)), 32_000) == []
+    assert tables.missing(entries, sent((0, 32_000, 0)), 48_000) == [(32_000, 48_000)]
+    assert tables.missing(entries, sent((0, 32_000, 0)), 32_799) == []
+
+
+def test_a_broken_connection_has_had_its_say_up_to_its_last_final() -> None:
+    """What came after the last final turn is missing, until another connection hears it."""
+    entries = [
+        entry(0, ev.Connected("ws://x", 0)),
+        entry(1, turn(0, "one two", final=True)),
+        entry(2, turn(1, "three", start_ms=800)),
+    ]
+    records = sent((0, 32_000, 0), (16_000, 16_000, 1), (6080, 9920, 2))
+    assert tables.missing(entries, records, 32_000) == [(6080, 32_000)]
+    entries += [
+        entry(3, ev.Connected("ws://x", 16_000), 1),
+        entry(4, {"type": "Termination"}, 1),
+    ]
+    assert tables.missing(entries, records, 32_000) == [(6080, 16_000)]
+    entries += [entry(5, ev.Connected("ws://x", 6080), 2), entry(6, {"type": "Termination"}, 2)]
+    assert tables.missing(entries, records, 32_000) == []

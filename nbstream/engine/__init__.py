@@ -6,13 +6,15 @@ IDLE -> CONNECTING -> RECORDING <-> RECONNECTING -> DRAINING -> STOPPED
 ```
 
 `recorder`: the state machine and the threads. `context`: what they share. `sender`: a stretch of
-the recording -> the service. `link`: one connection in use. `state`: what a view may know.
+the recording -> the service. `link`: one connection in use. `filling`: gaps, afterwards. `state`:
+what a view may know.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from nbstream.engine.filling import fill_gaps
 from nbstream.engine.recorder import Engine
 from nbstream.engine.state import Snapshot, State
 from nbstream.services import Service
@@ -20,8 +22,21 @@ from nbstream.services import resolve as resolve_service
 from nbstream.session import Session
 from nbstream.sources import Source
 from nbstream.sources import resolve as resolve_source
+from nbstream.store import Folder
 
-__all__ = ["Engine", "Snapshot", "State", "record"]
+__all__ = ["Engine", "Snapshot", "State", "open_session", "record"]
+
+
+def open_session(path: str | Path) -> Session:
+    """Open the folder of an earlier session.
+
+    Raises
+    ------
+    StoreError
+        If there is no session in it.
+
+    """
+    return Session(Folder.open_(path), fill=fill_gaps)
 
 
 def record(

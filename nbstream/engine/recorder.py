@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import math
 import platform
 import threading
 import time
@@ -36,10 +37,11 @@ from nbstream import events as ev
 from nbstream._version import __version__
 from nbstream.connection import Closed
 from nbstream.engine.context import Context
+from nbstream.engine.filling import fill_gaps
 from nbstream.engine.link import Link
 from nbstream.engine.sender import Sender
 from nbstream.engine.state import Snapshot, State
-from nbstream.errors import ConnectError, NbstreamError, ParameterError, StateError
+from nbstream.errors import ConnectError, NbstreamError, ParameterError, SourceError, StateError
 from nbstream.services import Service
 from nbstream.session import Session
 from nbstream.sources import Source
@@ -47,6 +49,8 @@ from nbstream.store import Folder
 
 NOTIFY_HZ: Final = 10
 END_TIMEOUT_S: Final = 20.0
+# A source ends within a tenth of a second of `stop`; one that hangs is given up after this.
+SOURCE_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,7 @@ class Engine:
         self._told = threading.Event()  # the last snapshot went out
         self._overflows = 0
         self._level = (audio.SILENCE_DBFS, False)
+        self._source_until_s = math.inf  # monotonic; a source that has not ended then is given up
         self._fillers: list[threading.Thread] = []
         self._listeners: list[Callable[[Snapshot], None]] = []
 
@@ -180,9 +185,10 @@ class Engine:
             for event in (self._ready, self._over, self._told):
                 event.set()
             raise
-        self.session = Session(folder, self)
+        self.session = Session(folder, self, fill=fill_gaps)
         self._context = Context(folder, self.service, self.session, time.monotonic())
-        self._context.log(ev.StateChanged(State.CONNECTING))
+        with contextlib.suppress(NbstreamError):  # A full disk is the capture thread's to report.
+            self._context.log(ev.StateChanged(State.CONNECTING))
         _running.add(self)
         for name, job in (
             ("capture", self._capture),
@@ -307,18 +313,26 @@ class Engine:
                 for chunk in source.chunks(self._stop):
                     if not self._keep(context, chunk):
                         break
-        except NbstreamError as error:
-            context.fail(error)
-        except Exception as error:
-            context.fail(NbstreamError(f"the source failed: {type(error).__name__}: {error}."))
+        # SystemExit and the like too: a source that broke off must not look like one that ended.
+        except BaseException as error:
+            if not context.captured.is_set():
+                context.fail(_source_failed(error))
         finally:
             context.captured.set()
             self._opened.set()
             context.wake()
 
     def _keep(self, context: Context, chunk: audio.Chunk) -> bool:
-        """Put a chunk on disk; False when the limit is reached."""
+        """Put a chunk on disk; False when the limit is reached, or nobody waits for it."""
         folder, pcm, limit = context.folder, chunk.pcm, self.limits.seconds
+        if context.captured.is_set():
+            return False
+        if len(pcm) % audio.BYTES_PER_FRAME:  # All that follows would be noise.
+            raise SourceError(
+                f"{self.source.label} gave half a sample: {len(pcm)} bytes.",
+                hint="A chunk is 16-bit PCM. What was recorded is kept.",
+                source=self.source.label,
+            )
         limit_frames = None if limit is None else round(limit * audio.SAMPLE_RATE_HZ)
         if limit_frames is not None:
             pcm = pcm[: (limit_frames - folder.n_frames) * audio.BYTES_PER_FRAME]
@@ -389,10 +403,12 @@ class Engine:
         self._stop.set()
         context.captured.wait(END_TIMEOUT_S)
         context.close_links()
+        # Each by itself: what a full disk refuses must not keep the rest from being said.
         with contextlib.suppress(NbstreamError, OSError):
             cause = str(context.error) if context.error else context.problem[0]
             for start, end in folder.missing():
                 context.log(ev.Gap(start, end, cause))
+        with contextlib.suppress(NbstreamError, OSError):
             folder.update(
                 ended_s=round(context.now_s(), 3),
                 audio_frames=folder.n_frames,
@@ -400,6 +416,7 @@ class Engine:
                 billed_s=round(context.billed_s(), 3),
                 cost_usd=round(context.cost_usd(), 4),
             )
+        with contextlib.suppress(NbstreamError, OSError):
             self._set_state(context, State.STOPPED if context.error is None else State.FAILED)
         self._state = State.STOPPED if context.error is None else State.FAILED
         with contextlib.suppress(NbstreamError, OSError):
@@ -415,9 +432,10 @@ class Engine:
     def _notify(self, context: Context) -> None:
         looked_s = 0.0
         while not self._over.is_set():
-            context.changed.wait(1.0)
+            context.changed.wait(0.2 if self._stop.is_set() else 1.0)
             context.changed.clear()
             self._tell(context)
+            self._give_up_source(context)
             if context.now_s() - looked_s >= 1.0:
                 looked_s = context.now_s()
                 self._look_after(context)
@@ -442,6 +460,26 @@ class Engine:
         if reached:
             context.note(f"Stopped by itself: {reached}.")
             self.stop(wait=False)
+
+    def _give_up_source(self, context: Context) -> None:
+        """Go on without a source that heeds no stop: its connection would stay open."""
+        if context.captured.is_set() or not self._stop.is_set():
+            return
+        now_s = time.monotonic()
+        last_s = math.inf if context.stop_by is None else context.stop_by - 1.0
+        self._source_until_s = min(self._source_until_s, now_s + SOURCE_TIMEOUT_S, last_s)
+        if now_s >= self._source_until_s:
+            label = self.source.label
+            context.fail(
+                SourceError(
+                    f"{label} does not stop: nothing came from it after the recording was ended.",
+                    hint="What was recorded is kept. Restart the kernel to free the device.",
+                    source=label,
+                )
+            )
+            context.captured.set()
+            self._opened.set()
+            context.wake()
 
     def _tell(self, context: Context) -> None:
         if not self._listeners:
@@ -506,6 +544,14 @@ class Engine:
             "versions": {"nbstream": __version__, "python": platform.python_version()},
             "platform": platform.platform(),
         }
+
+
+def _source_failed(error: BaseException) -> NbstreamError:
+    if isinstance(error, NbstreamError):
+        return error
+    return SourceError(
+        f"the source failed: {type(error).__name__}: {error}.", hint="What was recorded is kept."
+    )
 
 
 def _disk(error: OSError) -> NbstreamError:

@@ -1,0 +1,62 @@
+"""Transcribe afterwards what could not be transcribed while it was recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from nbstream.audio import SAMPLE_RATE_HZ
+from nbstream.engine.context import Context
+from nbstream.engine.sender import Sender
+from nbstream.errors import NbstreamError
+from nbstream.services import resolve, resolve_again
+
+if TYPE_CHECKING:
+    from nbstream.services import Service
+    from nbstream.session import Session
+    from nbstream.store import Folder
+
+
+def fill_gaps(folder: Folder, session: Session, service: Service | str | None) -> float:
+    """Have every stretch that is missing transcribed, one after the other, from the folder.
+
+    Events are appended, so what was there stays. Times of arrival go on counting from the
+    session's beginning by the wall clock: they tell when it was filled, not a latency.
+
+    Returns
+    -------
+    float
+        Seconds of audio that were transcribed now.
+
+    Raises
+    ------
+    StoreError
+        If it is being recorded.
+    NbstreamError
+        What kept the service from it; what was filled until then stays.
+
+    """
+    used = resolve_again(folder.meta["service"]) if service is None else resolve(service)
+    used.check()
+    missing = folder.missing()
+    if not missing:
+        return 0.0
+    began = datetime.fromisoformat(folder.meta["started_at"]).timestamp()
+    folder.reopen()
+    context = Context(folder, used, session, time.monotonic() - (time.time() - began))
+    context.captured.set()
+    try:
+        for start, end in missing:
+            sender = Sender(context, start, end)
+            sender.retries_first = False  # Somebody waits for this call.
+            sender.run()
+    finally:
+        context.close_links()
+        with contextlib.suppress(NbstreamError):
+            if folder.state == "interrupted":
+                folder.update(state="recovered")
+        folder.close()
+    left = sum(end - start for start, end in folder.missing())
+    return (sum(end - start for start, end in missing) - left) / SAMPLE_RATE_HZ
