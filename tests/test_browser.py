@@ -89,14 +89,13 @@ def shoot(notebook: Notebook, name: str, *, follows: bool = False) -> None:
 def test_the_sample_is_recorded_and_read_while_it_is_spoken(
     server: Lab, browser: Browser, tmp_path: Path
 ) -> None:
-    """Press Record: partials, turns, a live DataFrame in another cell; Stop works in a busy one."""
+    """Press Record: partials, turns, a live DataFrame in another cell; Stop: all is kept."""
     notebook = server.open(
         browser,
         "sample.ipynb",
         [
             'import nbstream as nb\nrec = nb.Recorder("sample", "local")\nrec',
             "rec.session.turns[['transcript', 'is_final']]",
-            "import threading; threading.Event().wait(60)",
             "rec",
         ],
     )
@@ -122,21 +121,41 @@ def test_the_sample_is_recorded_and_read_while_it_is_spoken(
     assert left_to_scroll(page, "Turns") > 24
     page.set_viewport_size({"width": 1300, "height": 900})
 
-    notebook.run(3)  # a second view of the same recorder
+    notebook.run(2)  # a second view of the same recorder
     expect(
         page.get_by_role("region", name="Turns").nth(1).locator("tbody tr").nth(1)
     ).to_be_visible()
 
-    notebook.run(2, wait=False)
-    expect(notebook.cell(2)).to_contain_text("[*]")
     stop_button(page).first.click()
     expect(record_button(page)).to_have_count(2)
-    expect(notebook.cell(2)).to_contain_text("[*]")  # that cell is still running
     expect(state(page)).to_have_text("Stopped")
     expect(page.get_by_text(re.compile("^Kept in .*recordings/")).first).to_be_visible()
     expect(page.locator(".nbs-partial")).to_have_count(0)
-    notebook.command("notebook:interrupt-kernel")
     shoot(notebook, "stopped")
+    assert notebook.complaints == []
+
+
+def test_stop_is_heard_while_a_cell_runs(server: Lab, browser: Browser) -> None:
+    """Nobody has to wait for a long computation to end a recording that code has started."""
+    notebook = server.open(
+        browser,
+        "busy.ipynb",
+        [
+            'import nbstream as nb\nrec = nb.Recorder("sample", "local")\nrec',
+            "rec.start()",
+            "import threading; threading.Event().wait(60)",
+        ],
+    )
+    page = notebook.page
+    notebook.run(0)
+    notebook.run(1)
+    notebook.run(2, wait=False)
+    expect(notebook.cell(2)).to_contain_text("[*]")
+    stop_button(page).click()
+    expect(state(page)).to_have_text("Stopped", timeout=20_000)
+    expect(record_button(page)).to_be_visible()
+    expect(notebook.cell(2)).to_contain_text("[*]")  # that cell is still running
+    notebook.command("notebook:interrupt-kernel")
     assert notebook.complaints == []
 
 
@@ -154,6 +173,12 @@ def test_it_works_by_keyboard_and_ends_by_itself(server: Lab, browser: Browser) 
         expect(state(page)).to_have_text("Stopped", timeout=SOON_MS)
         expect(rows(page)).to_have_count(2)
     expect(page.locator(".jp-mod-editMode")).to_have_count(0)
+
+    source = page.get_by_label("Source", exact=True)
+    source.focus()
+    page.keyboard.press("m")  # in JupyterLab: turn the cell into Markdown
+    expect(source).to_have_value("Microphone")
+    expect(page.locator(".jp-MarkdownCell")).to_have_count(0)
     assert notebook.complaints == []
 
 

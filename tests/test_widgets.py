@@ -126,6 +126,20 @@ def test_each_press_of_record_is_a_session_of_its_own(make: Make) -> None:
     assert len(folders) == 2
 
 
+def test_an_earlier_take_has_no_say_any_more(make: Make) -> None:
+    """A last snapshot that comes late does not overwrite what the next take shows."""
+    rec = make()
+    rec.start()
+    earlier = rec._engine
+    assert earlier is not None
+    rec.stop()
+    rec.start()
+    until_state(rec, "recording")
+    rec._show(earlier, earlier.snapshot())
+
+    assert rec._status.view["state"] == "recording"
+
+
 def test_pickers_rest_while_it_records(make: Make) -> None:
     """Source and service can't be changed in the middle of a take."""
     rec = make()

@@ -31,6 +31,15 @@ function setText(/** @type {HTMLElement} */ element, /** @type {string} */ text)
   if (element.textContent !== text) element.textContent = text;
 }
 
+/**
+ * Keep the keys of pickers and of scrolling regions from being shortcuts of JupyterLab too: the m
+ * that chooses the microphone would turn the cell into Markdown.
+ * @param {FocusEvent} event
+ */
+function keepKeys({ target }) {
+  if (target.matches("select, [role=region]")) target.dataset.lmSuppressShortcuts = "true";
+}
+
 function make(tag, className, attributes = {}) {
   const element = document.createElement(tag);
   element.className = className;
@@ -57,16 +66,15 @@ function render({ model, el }) {
   line.append(state, time, cost, loud, meter);
   el.append(line, problem, note);
 
+  let panel = null; // all parts together, once `el` is in it
   function draw() {
     const view = model.get("view");
     if (!view.word) return;
-    const panel = el.closest(".nbs-recorder");
-    if (panel) {
-      panel.dataset.state = view.state;
-      panel.toggleAttribute("data-live", view.is_live);
-      // Otherwise Enter and the space bar on our buttons are JupyterLab's shortcuts.
-      panel.setAttribute("data-lm-suppress-shortcuts", "true");
+    if (!panel) {
+      panel = el.closest(".nbs-recorder");
+      panel?.addEventListener("focusin", keepKeys);
     }
+    panel?.toggleAttribute("data-live", view.is_live);
     el.dataset.state = view.state;
     setText(state, view.word);
     setText(time, clock(view.elapsed_s));
@@ -98,6 +106,7 @@ function render({ model, el }) {
   const frame = requestAnimationFrame(safely); // by then `el` is in the panel
   return () => {
     cancelAnimationFrame(frame);
+    panel?.removeEventListener("focusin", keepKeys);
     model.off("change:view", safely);
   };
 }
