@@ -174,7 +174,9 @@ def test_recover_mends_and_says_so(tmp_path: Path) -> None:
     assert [(f["torn_bytes"], f["stale_header"], f["state"]) for f in found] == [
         (1, True, "recovered")
     ]
-    assert "in order, recovered, 0.1 s not transcribed" in nbstream_("recover", str(tmp_path)).stdout
+    assert (
+        "in order, recovered, 0.1 s not transcribed" in nbstream_("recover", str(tmp_path)).stdout
+    )
     assert nbstream_("recover", str(tmp_path / "nothing")).returncode == 1
 
 
