@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from virtual_mic import NO_DEVICE_CONFIG, VirtualMic, virtual_mic
 
 from nbstream.audio import CHUNK_FRAMES, SAMPLE_RATE_HZ, Chunk
 from nbstream.errors import NbstreamError, SourceError, StateError
 from nbstream.sources import Microphone, devices, microphone
 from nbstream.sources.portaudio import Device, choose
+from tests.virtual_mic import NO_DEVICE_CONFIG, VirtualMic, virtual_mic
 
 pyaudio = pytest.importorskip("pyaudio")
 
@@ -234,7 +234,7 @@ def test_a_device_that_is_pulled_out() -> None:
     """A device that goes away is an error, and leaving the source returns."""
     script = """
 import sys, threading
-from virtual_mic import virtual_mic
+from tests.virtual_mic import virtual_mic
 from nbstream.sources import Microphone
 with virtual_mic() as mic, mic.in_this_process(), Microphone() as source:
     for i, chunk in enumerate(source.chunks(threading.Event())):
