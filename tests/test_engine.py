@@ -273,7 +273,7 @@ def test_a_dropped_connection_is_replaced_and_no_audio_is_missing(
         pass
     assert list(session.turns.transcript) == ["one two three", "four five"]
     start = session.connections.start_s[1]
-    assert start == pytest.approx(0.58, abs=0.001)
+    assert 0.58 <= start <= 0.62
     assert session.turns.start_s[1] == pytest.approx(start + 0.2)
     assert bytes(server.peers[1].audio)[: len(pcm)] == pcm[round(start * 16_000) * 2 :]
     assert "reconnecting" in set(session.events.text)

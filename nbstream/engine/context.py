@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
-from typing import Any
+from typing import Any, Final
 
 from nbstream import events as ev
-from nbstream.connection import Connection, without_query
+from nbstream import protocol
+from nbstream.connection import Closed, Connection, without_query
 from nbstream.engine.link import Link
-from nbstream.errors import NbstreamError
+from nbstream.errors import NbstreamError, StateError
 from nbstream.services import Service
 from nbstream.session import Session
 from nbstream.store import Folder
+
+HANDSHAKE_TIMEOUT_S: Final = 10.0
 
 
 class Context:
@@ -43,6 +47,8 @@ class Context:
         self.session = session
         self.news = threading.Condition()
         self.links: list[Link] = []
+        self.live: Link | None = None  # the one that hears what is said now
+        self.options: dict[str, Any] = {}  # as updated in mid-session; each new connection's too
         self.first_connection = 1 + max(
             (e.connection for e in folder.entries if e.connection is not None), default=-1
         )
@@ -54,6 +60,7 @@ class Context:
         self.sent_frame = 0  # up to where the live stretch has been sent
         self.retry_at_s: float | None = None  # on the session's clock, while waiting to reconnect
         self._began_s = began_s
+        self._is_over = False  # no connection may be opened any more
 
     def now_s(self) -> float:
         """Seconds since the session began."""
@@ -65,7 +72,7 @@ class Context:
 
     def must_end(self) -> bool:
         """Whether the time allowed for stopping has passed."""
-        return self.stop_by is not None and time.monotonic() > self.stop_by
+        return self._is_over or (self.stop_by is not None and time.monotonic() > self.stop_by)
 
     def log(self, event: ev.Event, connection: int | None = None) -> None:
         """Put an event on disk; then it can be shown."""
@@ -92,14 +99,26 @@ class Context:
 
     def open(self, start_frame: int) -> Link:
         """Open a connection whose clock starts at `start_frame`. Raises what refused it."""
-        url = self.service.url()
-        connection = Connection(url, self.service.headers())
+        url, headers = self.service.url(), self.service.headers()
+        left_s = math.inf if self.stop_by is None else self.stop_by - time.monotonic()
+        connection = Connection(url, headers, timeout_s=min(HANDSHAKE_TIMEOUT_S, max(1.0, left_s)))
         with self.news:
-            number = self.first_connection + len(self.links)
-            link = Link(number, connection, start_frame, self)
-            self.links.append(link)
-        self.log(ev.Connected(without_query(url), start_frame), number)
+            is_over = self._is_over
+            link = Link(self.first_connection + len(self.links), connection, start_frame, self)
+            if not is_over:
+                self.links.append(link)
+        if is_over:  # It came up while everything was closed: it would stay open.
+            connection.close()
+            raise StateError("the session is over.", state="stopped")
+        try:
+            self.log(ev.Connected(without_query(url), start_frame), link.number)
+        except NbstreamError:  # The disk: nobody will receive on it.
+            link.discard()
+            raise
         link.start()
+        if self.options:
+            with contextlib.suppress(Closed):  # The next to use it finds out why.
+                link.send_text(protocol.update_configuration(**self.options))
         return link
 
     def billed_s(self) -> float:
@@ -121,12 +140,15 @@ class Context:
         return max((row.arrived_s for row in rows), default=0.0)
 
     def newest(self) -> Link | None:
-        """The last connection that was opened."""
+        """The connection that hears what is said now, else the last that was opened."""
         with self.news:
-            return self.links[-1] if self.links else None
+            return self.live or (self.links[-1] if self.links else None)
 
     def close_links(self, timeout_s: float = 5.0) -> None:
-        """Close every socket and wait until the receive threads have said so."""
+        """Close every socket for good and wait until the receive threads have said so."""
+        with self.news:
+            self._is_over = True
+            self.news.notify_all()
         for link in list(self.links):
             link.close()
         with self.news:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from nbstream import audio, protocol
 from nbstream import events as ev
-from nbstream import protocol
 from nbstream.connection import Closed, Connection
 from nbstream.errors import ConnectError, NbstreamError
 from nbstream.protocol import Ending
@@ -17,9 +18,17 @@ if TYPE_CHECKING:
     from nbstream.engine.context import Context
 
 BEGIN_TIMEOUT_S: Final = 10.0
-PING_S: Final = 5.0
+PING_S: Final = 2.0
 # Without a message, a pong or a byte taken: TCP alone notices a dead peer after minutes.
-SILENT_TIMEOUT_S: Final = 15.0
+SILENT_TIMEOUT_S: Final = 10.0
+# Pongs, but no message, where one is due: a heartbeat (each 5 s), or what follows `Terminate`.
+MUTE_TIMEOUT_S: Final = 16.0
+# Audio that was sent faster than it was spoken may keep a service busy for so long at most.
+LONGEST_BUSY_S: Final = 60.0
+# Nobody looked for so long: it was us who slept (a suspended laptop, a stopped process).
+OWN_SLEEP_S: Final = 5.0
+# A send that took so long had to wait until the peer took something.
+_BLOCKED_S: Final = 0.05
 
 
 class Link:
@@ -44,7 +53,7 @@ class Link:
         self.number = number
         self.endpoint = connection.endpoint
         self.start_frame = start_frame
-        self.opened_s = self.heard_s = context.now_s()
+        self.opened_s = self.heard_s = self.said_s = context.now_s()
         self.closed_s: float | None = None
         self.begin: ev.Begin | None = None
         self.expires_s: float | None = None  # on the session's clock
@@ -53,8 +62,11 @@ class Link:
         self._connection = connection
         self._context = context
         self._fault: ev.ServerFault | None = None
+        self._sent_s = 0.0  # audio
         self._sending_since_s: float | None = None
-        self._pinged_s = self.opened_s
+        self._has_heartbeat = False
+        self._asked_to_end_s: float | None = None
+        self._pinged_s = self._looked_s = self.opened_s
 
     @property
     def billed_s(self) -> float:
@@ -89,28 +101,48 @@ class Link:
 
     def send_audio(self, pcm: bytes) -> None:
         """Send one message of PCM. Raises `Closed`."""
-        self._sending_since_s = self._context.now_s()
+        since_s = self._sending_since_s = self._context.now_s()
         try:
             self._connection.send_audio(pcm)
         finally:
             self._sending_since_s = None
+        self._sent_s += len(pcm) / audio.BYTES_PER_FRAME / audio.SAMPLE_RATE_HZ
+        if self._context.now_s() - since_s > _BLOCKED_S:
+            self._heard()
 
     def send_text(self, text: str) -> None:
         """Put a control message on disk and send it. Raises `Closed`."""
         self._context.log(ev.Sent(text), self.number)
         self._connection.send_text(text)
+        message = json.loads(text)
+        if message.pop("type") == "UpdateConfiguration":
+            self._context.options |= message
+
+    def terminate(self) -> None:
+        """Say that no more will come; the last turn, `Termination` and the close follow."""
+        self._asked_to_end_s = self._context.now_s()
+        self.send_text(protocol.terminate())
 
     def look(self) -> None:
-        """Ping a quiet peer now and then; cut one that is dead, whatever TCP says."""
-        now_s = self._context.now_s()
+        """Ping a quiet peer now and then; cut one that is dead or mute, whatever TCP says."""
+        now_s, looked_s = self._context.now_s(), self._looked_s
+        self._looked_s = now_s
         if self.closed_s is not None or self.ending is not None:
             return
-        since_s = self._sending_since_s
-        if since_s is not None and now_s - since_s > SILENT_TIMEOUT_S:
-            self.cut("it takes no more audio")
-        elif now_s - self.heard_s > SILENT_TIMEOUT_S:
-            self.cut(f"nothing came back for {SILENT_TIMEOUT_S:g} s")
-        elif now_s - max(self.heard_s, self._pinged_s) > PING_S and since_s is None:
+        if now_s - looked_s > OWN_SLEEP_S:
+            self.heard_s = self.said_s = now_s
+            return
+        # Its pongs and words queue behind audio that came faster than it was spoken.
+        ahead_s = self._sent_s - (now_s - self.opened_s)
+        busy_s = min(max(0.0, ahead_s), LONGEST_BUSY_S)
+        sending_since_s = self._sending_since_s
+        if sending_since_s is not None and now_s - sending_since_s > SILENT_TIMEOUT_S:
+            self.cut(f"it took no audio for {SILENT_TIMEOUT_S:g} s")
+        elif now_s - self.heard_s > SILENT_TIMEOUT_S + busy_s:
+            self.cut(f"nothing came back for {now_s - self.heard_s:.0f} s")
+        elif self._is_mute(now_s - busy_s):
+            self.cut(f"it answers pings, but said nothing for {now_s - self.said_s:.0f} s")
+        elif now_s - max(self.heard_s, self._pinged_s) > PING_S and sending_since_s is None:
             self._pinged_s = now_s
             with contextlib.suppress(Closed):
                 self._connection.ping()
@@ -132,14 +164,20 @@ class Link:
         """Close the socket at once."""
         self._connection.close()
 
+    def discard(self) -> None:
+        """Close a link that was never started."""
+        self._connection.close()
+        self.closed_s = self._context.now_s()
+
     def ended(self) -> Ending:
-        """How it ended, once the receive thread has said so."""
+        """How it ended, once the receive thread has taken in the last message and said so."""
         with self._context.news:
-            self._context.news.wait_for(lambda: self.ending, 5.0)
+            self._context.news.wait_for(lambda: self.closed_s is not None, 5.0)
         if self.ending is None:
             self.cut("it neither answers nor closes")
         assert self.ending is not None
-        return self.ending
+        # `Termination` may have been on its way while the link was cut.
+        return Ending(None) if self.terminated else self.ending
 
     def _receive(self) -> None:
         try:
@@ -157,13 +195,22 @@ class Link:
     def _heard(self) -> None:
         self.heard_s = self._context.now_s()
 
+    def _is_mute(self, now_s: float) -> bool:
+        """Whether a message is overdue. Without heartbeats one is due after `Terminate` only."""
+        asked_s = self._asked_to_end_s
+        if asked_s is None and not self._has_heartbeat:
+            return False
+        return now_s - max(self.said_s, asked_s or 0.0) > MUTE_TIMEOUT_S
+
     def _learn(self, event: ev.Event) -> None:
         with self._context.news:
-            self._heard()
+            self.heard_s = self.said_s = self._context.now_s()
             if isinstance(event, ev.Begin):
                 self.begin = event
                 left_s = event.expires_at - time.time()
                 self.expires_s = self.heard_s + left_s if left_s > 0 else None
+            elif isinstance(event, ev.Heartbeat):
+                self._has_heartbeat = True
             elif isinstance(event, ev.ServerFault):
                 self._fault = event
             elif isinstance(event, ev.Termination):
