@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shutil
@@ -20,7 +21,7 @@ import traitlets
 
 from nbstream import events as ev
 from nbstream.engine import Snapshot, State
-from nbstream.errors import AuthError, ParameterError, SourceError, StateError
+from nbstream.errors import AuthError, NbstreamError, ParameterError, SourceError, StateError
 from nbstream.services import AssemblyAI
 from nbstream.sources import Source
 from nbstream.tables import TurnRow
@@ -45,15 +46,23 @@ def make(tmp_path: Path) -> Iterator[Make]:
     """Makes recorders whose service is a server that follows a script."""
     with ExitStack() as stack:
 
-        def recorder(script: Script = hello, source: Source | str | None = None) -> Recorder:
+        def recorder(
+            script: Script = hello, source: Source | str | None = None, **options: Any
+        ) -> Recorder:
             server = stack.enter_context(ScriptedServer(script).running())
             rec = Recorder(
                 Given(noise(1.0), live=True) if source is None else source,
                 AssemblyAI(endpoint=server.url, api_key=KEY),
                 folder=tmp_path,
+                **options,
             )
-            stack.callback(rec.close)
+            stack.callback(end, rec)
             return rec
+
+        def end(rec: Recorder) -> None:
+            rec.close()
+            with contextlib.suppress(NbstreamError):
+                rec.wait(DEADLINE_S)  # while its server still answers
 
         yield recorder
 
@@ -449,3 +458,22 @@ def test_the_javascript_passes_its_own_tests() -> None:
     files = sorted(str(path) for path in (ROOT / "tests" / "js").glob("*.test.js"))
     run = subprocess.run([node, "--test", *files], capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stdout
+
+
+def test_a_take_stops_when_its_page_was_closed(make: Make) -> None:
+    """After the grace without a sign of life the take ends properly and says why."""
+    recorder = make(close_grace_s=0.01)
+    recorder._status._handle_custom_msg({"kind": "alive"}, [])
+    recorder.start()
+    assert recorder.wait(DEADLINE_S)
+    assert recorder.session is not None
+    assert recorder.session.state == "stopped"
+    assert "page" in recorder._status.view["message"]
+
+
+def test_limits_end_a_take(make: Make) -> None:
+    """Limits given to the recorder hold for each take."""
+    recorder = make(idle_stop_s=0.01)
+    recorder.start()
+    assert recorder.wait(DEADLINE_S)
+    assert "idle_stop_s" in recorder._status.view["message"]

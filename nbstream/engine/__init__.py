@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nbstream.engine.filling import fill_gaps
-from nbstream.engine.recorder import Engine
+from nbstream.engine.recorder import Engine, Limits
 from nbstream.engine.state import Snapshot, State
 from nbstream.services import Service
 from nbstream.services import resolve as resolve_service
@@ -24,7 +24,7 @@ from nbstream.sources import Source
 from nbstream.sources import resolve as resolve_source
 from nbstream.store import Folder
 
-__all__ = ["Engine", "Snapshot", "State", "open_session", "record"]
+__all__ = ["Engine", "Limits", "Snapshot", "State", "open_session", "record"]
 
 
 def open_session(path: str | Path) -> Session:

@@ -49,9 +49,8 @@ def fill_gaps(folder: Folder, session: Session, service: Service | str | None) -
     context.captured.set()
     try:
         for start, end in missing:
-            sender = Sender(context, start, end)
-            sender.retries_first = False  # Somebody waits for this call.
-            sender.run()
+            # Somebody waits for this call: what refuses it is raised at once.
+            Sender(context, start, end, is_patient=False).run()
     finally:
         context.close_links()
         with contextlib.suppress(NbstreamError):

@@ -131,6 +131,7 @@ class Engine:
         self._refused: NbstreamError | None = None  # at a start that left no session
         self._stop = threading.Event()  # capture is to end
         self._opened = threading.Event()  # the source is open, or could not be
+        self._closed = threading.Event()  # the source has been closed
         self._ready = threading.Event()  # recording, or over
         self._over = threading.Event()  # STOPPED or FAILED, folder closed
         self._told = threading.Event()  # the last snapshot went out
@@ -199,13 +200,16 @@ class Engine:
         if wait:
             self._wait_until_ready()
 
-    def stop(self, *, wait: bool = True, timeout_s: float = 20) -> None:
+    def stop(self, *, wait: bool = True, timeout_s: float = 20, why: str = "") -> None:
         """Stop: capture ends, the rest is sent, ``Terminate``, last turn, close. Idempotent.
 
         After `timeout_s` the connection is cut and the session FAILED; the audio stays whole.
+        `why` is kept and shown where nobody asked for it.
         """
         if self._state is State.IDLE:
             raise StateError("this recording was not started.", state=self._state)
+        if why and self._context is not None and not self._stop.is_set():
+            self._context.note(f"Stopped by itself: {why}.")
         self._stop.set()
         if self._context is not None:
             with self._context.news:
@@ -310,17 +314,33 @@ class Engine:
                 self._opened.set()
                 if source.warning:
                     context.note(source.warning)
-                for chunk in source.chunks(self._stop):
-                    if not self._keep(context, chunk):
-                        break
+                self._read(context, source)
+        except BaseException as error:
+            if context.captured.is_set():
+                context.note(f"{self.source.label} can't be closed: {error}.")
+            else:
+                context.fail(_source_failed(error))
+        finally:
+            self._end_capture(context)
+            self._closed.set()
+
+    def _read(self, context: Context, source: Source) -> None:
+        try:
+            for chunk in source.chunks(self._stop):
+                if not self._keep(context, chunk):
+                    break
         # SystemExit and the like too: a source that broke off must not look like one that ended.
         except BaseException as error:
             if not context.captured.is_set():
                 context.fail(_source_failed(error))
         finally:
-            context.captured.set()
-            self._opened.set()
-            context.wake()
+            # Before the source is closed: a device that hangs must not keep the last words back.
+            self._end_capture(context)
+
+    def _end_capture(self, context: Context) -> None:
+        context.captured.set()
+        self._opened.set()
+        context.wake()
 
     def _keep(self, context: Context, chunk: audio.Chunk) -> bool:
         """Put a chunk on disk; False when the limit is reached, or nobody waits for it."""
@@ -351,7 +371,7 @@ class Engine:
         try:
             # A source that can't be opened costs no connection.
             self._opened.wait()
-            if context.error is None:
+            if context.error is None or context.folder.n_frames:
                 self._live_sender(context).run()
             for filler in self._fillers:
                 filler.join()
@@ -403,6 +423,7 @@ class Engine:
         self._stop.set()
         context.captured.wait(END_TIMEOUT_S)
         context.close_links()
+        self._closed.wait(SOURCE_TIMEOUT_S)  # So that the device is free for the next recording.
         # Each by itself: what a full disk refuses must not keep the rest from being said.
         with contextlib.suppress(NbstreamError, OSError):
             cause = str(context.error) if context.error else context.problem[0]
@@ -458,8 +479,7 @@ class Engine:
         silent_s = context.now_s() - context.spoken_s()
         reached = self.limits.reached(context.now_s(), silent_s, context.cost_usd())
         if reached:
-            context.note(f"Stopped by itself: {reached}.")
-            self.stop(wait=False)
+            self.stop(wait=False, why=reached)
 
     def _give_up_source(self, context: Context) -> None:
         """Go on without a source that heeds no stop: its connection would stay open."""
@@ -477,9 +497,7 @@ class Engine:
                     source=label,
                 )
             )
-            context.captured.set()
-            self._opened.set()
-            context.wake()
+            self._end_capture(context)
 
     def _tell(self, context: Context) -> None:
         if not self._listeners:

@@ -9,6 +9,7 @@ to while it is held.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 import weakref
@@ -18,13 +19,14 @@ from typing import Any
 
 import ipywidgets
 
-from nbstream.engine import Engine, Snapshot, State
+from nbstream.engine import Engine, Limits, Snapshot, State
 from nbstream.errors import NbstreamError, StateError
 from nbstream.services import Service
 from nbstream.session import Session
 from nbstream.sources import Source
 from nbstream.tables import TurnRow
 from nbstream.widgets.choices import ServiceChoice, SourceChoice
+from nbstream.widgets.presence import Presence
 from nbstream.widgets.static import static_html
 from nbstream.widgets.status import Status, is_running
 from nbstream.widgets.turns import Turns
@@ -47,8 +49,14 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         if there is a key, else the local recogniser.
     folder : str or Path
         Where the sessions' folders are made.
+    close_grace_s : float or None
+        Stop a take when the page has been closed for so long while the kernel lives on: nobody can
+        see or stop it then. None never to.
     engine : callable
         Makes what records, from a source, a service and ``folder=``.
+    **limits
+        ``max_minutes``, ``idle_stop_s``, ``max_cost``, ``seconds``: when a take ends by itself, see
+        `nbstream.record`.
 
     Attributes
     ----------
@@ -78,8 +86,12 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         service: Service | str | None = None,
         *,
         folder: str | Path = "recordings",
+        close_grace_s: float | None = 900.0,
         engine: Callable[..., Engine] = Engine,
+        **limits: float | None,
     ) -> None:
+        self._limits = Limits(**limits)
+        self._presence = Presence(close_grace_s)
         self.session: Session | None = None
         self._lock = threading.Lock()
         self._make_engine = engine
@@ -102,6 +114,7 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         controls = ipywidgets.Box([self._button, self._source, self._service])
         controls.add_class("nbs-controls")
         self._status, self._waveform, self._turns = Status(), Waveform(), Turns()
+        self._status.on_sign_of_life(self._presence.seen)
         shown = (controls, self._status, self._waveform, self._turns)
         self._parts = (self._button, self._source, self._service, *shown)
         super().__init__(shown)
@@ -141,7 +154,9 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
                         hint="Stop it first, or make another Recorder.",
                         state=self._snapshot.state,
                     )
-                engine = self._engine = self._make_engine(source, service, folder=self._folder)
+                engine = self._engine = self._make_engine(
+                    source, service, folder=self._folder, **dataclasses.asdict(self._limits)
+                )
             made = engine
             engine.subscribe(lambda snapshot: self._show(made, snapshot))
             engine.start(wait=wait)
@@ -183,6 +198,7 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
     def close(self) -> None:
         """Take the panel away. A running take is stopped; its end is not waited for."""
         self.stop(wait=False)
+        self._presence.close()
         for part in self._parts:
             part.close()
         super().close()
@@ -225,6 +241,8 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         self._waveform.show(engine.session, rows)
         self._turns.show(snapshot.folder, rows)
         self._show_status()
+        if self._presence.is_gone() and is_running(snapshot.state):
+            engine.stop(wait=False, why="the page that showed the recorder was closed")
 
     def _show_failure(self, message: str, hint: str) -> None:
         """Show what failed before there was a session."""

@@ -1,6 +1,7 @@
 // status.js: state in words, time, level, the last problem. State comes down in the trait `view`.
 
 const QUIETEST_DBFS = -60; // left end of the level meter
+const SIGN_OF_LIFE_MS = 20_000;
 
 /** Seconds as m:ss or h:mm:ss. @param {number} s */
 export function clock(s) {
@@ -10,9 +11,12 @@ export function clock(s) {
   return h ? `${h}:${two(m)}:${two(rest)}` : `${m}:${two(rest)}`;
 }
 
-/** Billed time in words; null means that the service costs nothing. @param {number | null} s */
-export function billed(s) {
-  return s === null ? "not billed" : `${(s / 60).toFixed(1)} min billed`;
+/**
+ * Billed time and its estimated cost in words; null means that the service costs nothing.
+ * @param {number | null} s @param {number} usd
+ */
+export function billed(s, usd) {
+  return s === null ? "not billed" : `${(s / 60).toFixed(1)} min billed, about ${usd.toFixed(2)} USD`;
 }
 
 /** Place of a level on the meter, 0 to 1. @param {number} dbfs */
@@ -51,6 +55,7 @@ function render({ model, el }) {
   el.classList.add("nbs-status");
   const line = make("div", "nbs-line");
   const state = make("span", "nbs-state", { role: "status", "aria-live": "polite" });
+  const detail = make("span", "nbs-detail", { "aria-live": "off" }); // a countdown is not spoken
   const time = make("span", "nbs-time", { role: "timer", "aria-label": "Recorded", "aria-live": "off" });
   const cost = make("span", "nbs-cost");
   const meter = make("div", "nbs-meter", {
@@ -63,7 +68,7 @@ function render({ model, el }) {
   const hint = make("div", "nbs-hint");
   const note = make("div", "nbs-note");
   meter.append(bar);
-  line.append(state, time, cost, loud, meter);
+  line.append(state, detail, time, cost, loud, meter);
   el.append(line, problem, note);
 
   let panel = null; // all parts together, once `el` is in it
@@ -77,8 +82,9 @@ function render({ model, el }) {
     panel?.toggleAttribute("data-live", view.is_live);
     el.dataset.state = view.state;
     setText(state, view.word);
+    setText(detail, view.detail);
     setText(time, clock(view.elapsed_s));
-    setText(cost, billed(view.billed_s));
+    setText(cost, billed(view.billed_s, view.cost_usd));
     cost.hidden = time.hidden = !view.is_live && !view.folder; // nothing was recorded
     const level = meterFraction(view.level_dbfs);
     bar.style.transform = `scaleX(${level.toFixed(3)})`;
@@ -103,9 +109,13 @@ function render({ model, el }) {
   }
   model.on("change:view", safely);
   safely();
+  const alive = () => model.send({ kind: "alive" });
+  alive();
+  const heart = setInterval(alive, SIGN_OF_LIFE_MS);
   const frame = requestAnimationFrame(safely); // by then `el` is in the panel
   return () => {
     cancelAnimationFrame(frame);
+    clearInterval(heart);
     panel?.removeEventListener("focusin", keepKeys);
     model.off("change:view", safely);
   };

@@ -11,8 +11,8 @@ test("time is m:ss, and h:mm:ss from an hour on", () => {
 });
 
 test("billed time is in minutes, and a free service says so", () => {
-  assert.equal("0.7 min billed", billed(42));
-  assert.equal("not billed", billed(null));
+  assert.equal("0.7 min billed, about 0.01 USD", billed(42, 0.00525));
+  assert.equal("not billed", billed(null, 0));
 });
 
 test("the meter goes from -60 to 0 dBFS and no further", () => {
