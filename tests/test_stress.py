@@ -16,10 +16,10 @@ from nbstream.engine import Engine
 from nbstream.errors import NbstreamError, SourceError
 from tests.endings import WatchedServer
 from tests.fakes import Given, noise
-from tests.scripted import Peer, hello
+from tests.scripted import Peer, turn
 
 PCM = noise(0.5)
-N_STARTS = 150  # `scripts/soak.py --starts 500` does more
+N_STARTS = 500
 N_AT_ONCE = 50
 
 
@@ -32,7 +32,16 @@ def script(peer: Peer) -> None:
         peer.begin()
         peer.ws.socket.close()
     else:
-        hello(peer)
+        talk(peer)
+
+
+def talk(peer: Peer) -> None:
+    """A conversation that may end before a word was said."""
+    peer.begin()
+    peer.listen()
+    if peer.audio:
+        peer.say(**turn(0, "Hello there.", final=True))
+    peer.finish()
 
 
 class Leftovers:
@@ -115,7 +124,7 @@ def starts_and_stops(n_starts: int, folder: Path) -> dict[str, list[str]]:
 
 def at_once(n_recorders: int, folder: Path) -> dict[str, list[str]]:
     """Run so many recordings beside each other; gives what they left behind."""
-    with WatchedServer().running() as server:
+    with WatchedServer(talk).running() as server:
         run(0, engine_number(0, server, folder))
         before = Leftovers()
         engines = [engine_number(1, server, folder) for _ in range(n_recorders)]

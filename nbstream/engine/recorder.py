@@ -498,6 +498,7 @@ class Engine:
                 )
             )
             self._end_capture(context)
+            self._closed.set()
 
     def _tell(self, context: Context) -> None:
         if not self._listeners:
