@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from nbstream import audio, protocol, tables
@@ -199,14 +201,18 @@ class Session:
         end = self._folder.n_frames if end_s is None else round(end_s * rate)
         return audio.to_array(self._folder.read_pcm(start, end - start))
 
-    def peaks(self, n_columns: int | None = None) -> Any:
-        """Lowest and highest sample of each 10 ms; the last `n_columns`, or all.
+    def peaks(self) -> npt.NDArray[np.int16]:
+        """Lowest and highest sample of each 10 ms.
 
         Returns
         -------
         array, shape (columns, 2), int16
 
         """
+        return self.recent_peaks(None)[0]
+
+    def recent_peaks(self, n_columns: int | None) -> tuple[npt.NDArray[np.int16], int]:
+        """The last `n_columns` of `peaks` (None: all), and the number of the first of them."""
         with self._lock:
             while self._peaked_frames < self._folder.n_frames:
                 pcm = self._folder.read_pcm(self._peaked_frames, _READ_FRAMES)
@@ -214,7 +220,9 @@ class Session:
                     break
                 self._peaks.add(pcm)
                 self._peaked_frames += len(pcm) // audio.BYTES_PER_FRAME
-            return self._peaks.tail(len(self._peaks) if n_columns is None else n_columns)
+            total = len(self._peaks)
+            columns = self._peaks.tail(total if n_columns is None else n_columns)
+            return columns, total - len(columns)
 
     def plot(
         self, ax: Axes | None = None, *, start_s: float = 0.0, end_s: float | None = None

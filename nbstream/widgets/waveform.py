@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import traitlets
 
-from nbstream.audio import SAMPLE_RATE_HZ, Peaks
+from nbstream.audio import Peaks
 from nbstream.session import Session
 from nbstream.tables import TurnRow
 
@@ -82,13 +82,6 @@ def waveform_view(
 
 def _tail(session: Session) -> tuple[npt.NDArray[np.int16], int]:
     """The last peaks of `session`, from an even column on, and how many it has all told."""
-    for _ in range(3):
-        n_peaks = _n_peaks(session)
-        peaks = session.peaks(_N_PEAKS + n_peaks % _MERGED)
-        if n_peaks == _n_peaks(session):  # No chunk came in between.
-            break
-    return peaks, n_peaks
-
-
-def _n_peaks(session: Session) -> int:
-    return round(session.duration_s * SAMPLE_RATE_HZ) // (SAMPLE_RATE_HZ * Peaks.COLUMN_MS // 1000)
+    peaks, first = session.recent_peaks(_N_PEAKS + 1)
+    n_peaks = first + len(peaks)
+    return peaks[first % _MERGED :], n_peaks
