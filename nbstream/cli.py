@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,8 @@ def _add_service_arguments(parser: argparse.ArgumentParser) -> None:
 def _record(options: argparse.Namespace) -> int:
     from nbstream.engine import record
 
+    # What is warned about is a problem of the session too, and printed as such.
+    warnings.filterwarnings("ignore", category=UserWarning)
     show = _print_json if options.json else _print_text
     try:
         session = record(
@@ -327,7 +330,8 @@ def _print_text(item: dict[str, Any]) -> None:
         at = "" if item["start_s"] is None else f"{item['start_s']:7.2f} - {item['end_s']:.2f} s  "
         print(f"{at}{item['transcript']}", flush=True)
     else:
-        print(f"{item['turns']} turns in {item['audio_s']:.1f} s of audio, {item['state']}.")
+        plural = "" if item["turns"] == 1 else "s"
+        print(f"{item['turns']} turn{plural} in {item['audio_s']:.1f} s of audio, {item['state']}.")
         print(f"Session: {item['folder']}", flush=True)
 
 

@@ -70,7 +70,7 @@ def test_record_for_people_reads_well(server: ScriptedServer, speech: Path, tmp_
     done = nbstream_(*arguments, "--out", str(tmp_path / "out"), ASSEMBLYAI_API_KEY="k")
     first, second, third = done.stdout.splitlines()
     assert first == "   0.10 - 0.48 s  Hello there."
-    assert second == "1 turns in 1.0 s of audio, stopped."
+    assert second == "1 turn in 1.0 s of audio, stopped."
     assert third.startswith("Session: ")
 
 

@@ -124,3 +124,13 @@ def test_a_tokens_range_is_checked_here(seconds: int) -> None:
     """1 to 600 s, before the network is used."""
     with pytest.raises(ParameterError, match="1 to 600"):
         nb.AssemblyAI(api_key="k").token(seconds)
+
+
+def test_a_server_on_this_machine_needs_no_key() -> None:
+    """`nbstream serve` takes any key, so none has to be made up; one that is there is used."""
+    service = nb.AssemblyAI(endpoint="ws://127.0.0.1:8900")
+    service.check()
+    assert service.headers()["Authorization"] == "none"
+    assert nb.AssemblyAI(endpoint="ws://[::1]:1", api_key="k").headers()["Authorization"] == "k"
+    with pytest.raises(AuthError):
+        nb.AssemblyAI(endpoint="ws://192.0.2.1:8900").check()
