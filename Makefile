@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lab check measure clean
+.PHONY: help demo test lab check measure faults clean
 
 help:
 	@echo "make demo    set up, record the packaged speech, show its turns"
@@ -11,6 +11,7 @@ help:
 	@echo "make lab     open JupyterLab on the quick start"
 	@echo "make check   format, lint, strict types"
 	@echo "make measure accuracy and speed of the local recogniser: SPEECH=folder"
+	@echo "make faults  break network and service in every way, count what is lost (6 min)"
 
 demo: $(VENV)/.ready-demo
 	@$(BIN)/python scripts/demo.py
@@ -29,6 +30,9 @@ check: $(VENV)/.ready-test
 
 measure: $(VENV)/.ready-test
 	$(BIN)/python scripts/measure_recogniser.py $(SPEECH)
+
+faults: $(VENV)/.ready-test
+	$(BIN)/python scripts/faults.py
 
 clean:
 	rm -rf $(VENV) tests/node/node_modules .mypy_cache .pytest_cache .ruff_cache artifacts
