@@ -1,0 +1,160 @@
+"""Events -> turns as they stand.
+
+A turn is identified by (connection, turn_order). `end_of_turn` alone makes it final; a formatted
+final replaces a raw one; a `SpeakerRevision` changes who spoke, never what was said or when.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from nbstream import events as ev
+from nbstream.audio import SAMPLE_RATE_HZ
+
+
+@dataclass(slots=True)
+class TurnRow:
+    """What is known of one turn. `version` grows with every change, across all turns."""
+
+    connection: int
+    turn_order: int
+    offset_s: float
+    transcript: str = ""
+    words: tuple[ev.Word, ...] = ()
+    is_final: bool = False
+    is_formatted: bool = False
+    arrived_s: float = math.nan
+    first_arrived_s: float = math.nan
+    formatted_s: float = math.nan
+    n_partials: int = 0
+    end_of_turn_confidence: float = math.nan
+    language_code: str | None = None
+    speaker: str | None = None
+    speaker_original: str | None = None
+    revision: int = 0
+    version: int = 0
+
+    @property
+    def start_s(self) -> float:
+        """Start of the first word on the session's clock."""
+        return self.offset_s + self.words[0].start_ms / 1000 if self.words else math.nan
+
+    @property
+    def end_s(self) -> float:
+        """End of the last word on the session's clock."""
+        return self.offset_s + self.words[-1].end_ms / 1000 if self.words else math.nan
+
+    @property
+    def n_words(self) -> int:
+        """Number of words in the latest version."""
+        return len(self.words)
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence of the words; NaN without words."""
+        if not self.words:
+            return math.nan
+        return sum(word.confidence for word in self.words) / len(self.words)
+
+
+@dataclass(slots=True)
+class Fold:
+    """Turns as they stand after the events seen so far.
+
+    Feed it every `Entry` once, in order. Not thread-safe; the owner keeps a lock.
+    """
+
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+    version: int = 0
+    n_entries: int = 0
+    n_unknown: int = 0
+    _rows: dict[tuple[int, int], TurnRow] = field(default_factory=dict)
+    _ended: set[int] = field(default_factory=set)
+    _offset_s: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[TurnRow]:
+        """Turns with something said in them, in the order of the audio's connections."""
+        return [row for row in self._rows.values() if row.transcript or row.words]
+
+    def add(self, entry: ev.Entry) -> None:
+        """Take in the next event."""
+        self.n_entries += 1
+        event, connection = entry.event, entry.connection
+        if isinstance(event, ev.Unknown):
+            self.n_unknown += 1
+        if connection is None:
+            return
+        if isinstance(event, ev.Connected):
+            self._open(connection, event.start_frame / self.sample_rate_hz)
+        elif isinstance(event, ev.Disconnected):
+            self._ended.add(connection)
+        elif isinstance(event, ev.Turn):
+            self._turn(connection, event, entry.at_s)
+        elif isinstance(event, ev.SpeakerRevision):
+            for revision in event.revisions:
+                self._revise(connection, revision)
+
+    def _open(self, connection: int, start_s: float) -> None:
+        self._offset_s[connection] = start_s
+        # What was open when an earlier connection broke is heard again from `start_s` on; its
+        # partial stays in the events, or the words would stand here twice.
+        again = [
+            key
+            for key, row in self._rows.items()
+            if key[0] in self._ended and not (row.is_final or row.end_s <= start_s)
+        ]
+        for key in again:
+            del self._rows[key]
+        self.version += bool(again)
+
+    def _turn(self, connection: int, turn: ev.Turn, at_s: float) -> None:
+        key = (connection, turn.turn_order)
+        row = self._rows.get(key)
+        if row is None:
+            offset_s = self._offset_s.get(connection, 0.0)
+            row = self._rows[key] = TurnRow(*key, offset_s, first_arrived_s=at_s)
+        if row.is_final:
+            if not (turn.end_of_turn and turn.is_formatted and not row.is_formatted):
+                return
+            row.formatted_s = at_s
+        else:
+            row.arrived_s = at_s
+            row.n_partials += not turn.end_of_turn
+        row.is_final, row.is_formatted = turn.end_of_turn, turn.is_formatted
+        # Universal-Streaming sends partials whose words are there before their transcript is.
+        spoken = " ".join(word.text for word in turn.words)
+        row.transcript = turn.transcript or ("" if turn.end_of_turn else spoken)
+        row.words = turn.words
+        row.language_code = turn.language_code
+        row.speaker = row.speaker_original = turn.speaker_label
+        if turn.end_of_turn_confidence is not None:
+            row.end_of_turn_confidence = turn.end_of_turn_confidence
+        self._touch(row)
+
+    def _revise(self, connection: int, revision: ev.TurnRevision) -> None:
+        row = self._rows.get((connection, revision.turn_order))
+        if row is None:
+            return
+        row.speaker = revision.speaker_label
+        row.revision += 1
+        if len(revision.words) == len(row.words):
+            row.words = tuple(
+                replace(word, speaker=new.speaker)
+                for word, new in zip(row.words, revision.words, strict=True)
+            )
+        self._touch(row)
+
+    def _touch(self, row: TurnRow) -> None:
+        self.version += 1
+        row.version = self.version
+
+
+def fold(entries: Iterable[ev.Entry], sample_rate_hz: int = SAMPLE_RATE_HZ) -> Fold:
+    """All of `entries`, folded."""
+    folded = Fold(sample_rate_hz)
+    for entry in entries:
+        folded.add(entry)
+    return folded
