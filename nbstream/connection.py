@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from nbstream.errors import ConnectError, NbstreamError
 from nbstream.protocol import ending
+from nbstream.secret import Secret
 
 if TYPE_CHECKING:
     import websocket
@@ -50,7 +51,7 @@ class Connection:
 
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], *, timeout_s: float = 10.0) -> None:
+    def __init__(self, url: str, headers: Mapping[str, Secret], *, timeout_s: float = 10.0) -> None:
         import websocket  # not at the top: importing nbstream stays light
 
         self.endpoint = without_query(url)
@@ -58,7 +59,7 @@ class Connection:
             self._socket: websocket.WebSocket = websocket.create_connection(
                 url,
                 timeout=timeout_s,
-                header=[f"{name}: {value}" for name, value in headers.items()],
+                header=[f"{name}: {value.reveal()}" for name, value in headers.items()],
                 enable_multithread=True,
                 sockopt=[
                     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),

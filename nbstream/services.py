@@ -23,6 +23,7 @@ from nbstream.audio import SAMPLE_RATE_HZ
 from nbstream.errors import AuthError, ConnectError, ParameterError, RecogniserError
 from nbstream.protocol.closing import KEY_HINT
 from nbstream.protocol.parameters import API_VERSION, PARAMETERS
+from nbstream.secret import Secret
 
 KEY_VARIABLE: Final = "ASSEMBLYAI_API_KEY"
 HOSTS: Final = {
@@ -31,25 +32,6 @@ HOSTS: Final = {
     "eu": "wss://streaming.eu.assemblyai.com",
 }
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-
-
-class Secret:
-    """A text that does not show itself, is not pickled and not copied into a file."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The text itself. Only for a handshake's header."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a Secret is not pickled")
 
 
 class Service(Protocol):
@@ -67,7 +49,7 @@ class Service(Protocol):
     def url(self) -> str:
         """Full address of the next connection; may start a server first."""
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, Secret]:
         """Headers of the handshake, credentials included."""
 
     def describe(self) -> dict[str, Any]:
@@ -159,9 +141,9 @@ class AssemblyAI:
         """Full address of a connection, with its parameters; the key is not in it."""
         return f"{self._base}/v3/ws?" + protocol.query(self.model, self.options, self.extra)
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, Secret]:
         """Headers of the handshake: the key or token, and the API version."""
-        return {"Authorization": self._credential(), "AssemblyAI-Version": API_VERSION}
+        return {"Authorization": self._credential(), "AssemblyAI-Version": Secret(API_VERSION)}
 
     def describe(self) -> dict[str, Any]:
         """What ``session.json`` keeps of the service; no credential."""
@@ -192,7 +174,9 @@ class AssemblyAI:
             )
         base = "http" + self._base.removeprefix("ws")  # ws -> http, wss -> https
         url = f"{base}/v3/token?" + urllib.parse.urlencode(fields)
-        request = urllib.request.Request(url, headers={"Authorization": self._credential()})
+        request = urllib.request.Request(
+            url, headers={"Authorization": self._credential().reveal()}
+        )
         try:
             with urllib.request.urlopen(request, timeout=10) as response:
                 return str(json.load(response)["token"])
@@ -207,17 +191,17 @@ class AssemblyAI:
                 f"no token from {base}: {error}.", hint="Check the network.", endpoint=base
             ) from None
 
-    def _credential(self) -> str:
+    def _credential(self) -> Secret:
         secret = self._token or self._key or found_key()
         if secret is None and self.is_loopback:
-            return "none"  # `nbstream serve` takes any key; a server that wants one says so.
+            return Secret(
+                "none"
+            )  # `nbstream serve` takes any key; a server that wants one says so.
         if secret is None:
             raise AuthError("no AssemblyAI key found.", hint=KEY_HINT, endpoint=self._base)
-        text = secret.reveal().strip()
-        if not text.isascii() or not text.isprintable():
-            # The text itself must not appear in the message.
+        if not secret.fits_a_header():
             raise AuthError("the AssemblyAI key holds characters no key has.", hint=KEY_HINT)
-        return text
+        return secret
 
 
 class Local:
@@ -266,9 +250,9 @@ class Local:
         base = self._running().base
         return f"{base}/v3/ws?" + protocol.query(self.model, self.options)
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, Secret]:
         """Headers of the handshake, with the key that only this process and its server know."""
-        return {"Authorization": self._running().key.reveal()}
+        return {"Authorization": self._running().key}
 
     def describe(self) -> dict[str, Any]:
         """What ``session.json`` keeps of the service."""

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "nbstream"
 LEVEL = {
     "_version": 0,
     "errors": 0,
+    "secret": 0,
     "events": 1,
     "audio": 1,
     "protocol": 2,

@@ -42,7 +42,7 @@ def test_the_address_carries_model_format_and_options_but_no_key() -> None:
         "min_turn_silence": "400",
         "new": "1",
     }
-    assert service.headers()["Authorization"] == "canary"
+    assert service.headers()["Authorization"].reveal() == "canary"
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_the_key_is_found_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AuthError, match="ASSEMBLYAI_API_KEY"):
         nb.AssemblyAI().check()
     monkeypatch.setenv("ASSEMBLYAI_API_KEY", " from-env ")
-    assert nb.AssemblyAI().headers()["Authorization"] == "from-env"
+    assert nb.AssemblyAI().headers()["Authorization"].reveal() == "from-env"
     monkeypatch.setattr("getpass.getpass", lambda prompt: "asked")
     monkeypatch.setattr(services, "_asked", None)
     nb.ask_key()
-    assert nb.AssemblyAI().headers()["Authorization"] == "asked"
-    assert nb.AssemblyAI(api_key="argument").headers()["Authorization"] == "argument"
+    assert nb.AssemblyAI().headers()["Authorization"].reveal() == "asked"
+    assert nb.AssemblyAI(api_key="argument").headers()["Authorization"].reveal() == "argument"
     both = nb.AssemblyAI(api_key="argument", token="token")
-    assert both.headers()["Authorization"] == "token"
+    assert both.headers()["Authorization"].reveal() == "token"
 
 
 def test_a_key_with_a_line_break_is_refused_without_showing_it() -> None:
@@ -130,7 +130,10 @@ def test_a_server_on_this_machine_needs_no_key() -> None:
     """`nbstream serve` takes any key, so none has to be made up; one that is there is used."""
     service = nb.AssemblyAI(endpoint="ws://127.0.0.1:8900")
     service.check()
-    assert service.headers()["Authorization"] == "none"
-    assert nb.AssemblyAI(endpoint="ws://[::1]:1", api_key="k").headers()["Authorization"] == "k"
+    assert service.headers()["Authorization"].reveal() == "none"
+    assert (
+        nb.AssemblyAI(endpoint="ws://[::1]:1", api_key="k").headers()["Authorization"].reveal()
+        == "k"
+    )
     with pytest.raises(AuthError):
         nb.AssemblyAI(endpoint="ws://192.0.2.1:8900").check()
