@@ -34,6 +34,7 @@ ROLL_MARGIN_S: Final = 300.0
 LATE: Final = 0.75  # of the margin
 # A pause that has to be found, not waited for, is looked for in so much audio.
 ROLL_LOOKAHEAD_S: Final = 3.0
+# A pause whose place to cut (0.25 s before its end, on the grid) is so near is not over yet.
 QUIET_FRAMES: Final = 4800
 # Connections start at multiples of the window that voice detectors use (32 ms): a recogniser then
 # cuts what it hears again as it did before, and finds the same words.
