@@ -18,23 +18,24 @@ from tests.scripted import Peer, ScriptedServer, hello, turn
 PCM = noise(3)
 
 
-def breaks(peer: Peer) -> None:
-    """One final turn, then an end that no retry mends."""
-    peer.begin()
-    peer.listen(seconds=1)
-    peer.say(**turn(0, "one", final=True))
-    peer.say(type="Error", error_code=3006, error="Invalid Message")
-    peer.ws.close(3006, "See Error message for details")
-
-
 @pytest.fixture
 def broken(tmp_path: Path) -> nb.Session:
     """A session of 3 s whose service gave up after the first word."""
-    with ScriptedServer(breaks).running() as server:
+    source = Given(PCM)
+
+    def script(peer: Peer) -> None:
+        peer.begin()
+        peer.listen(seconds=1)
+        peer.say(**turn(0, "one", final=True))
+        source.all_read.wait(10)
+        peer.say(type="Error", error_code=3006, error="Invalid Message")
+        peer.ws.close(3006, "See Error message for details")
+
+    with ScriptedServer(script).running() as server:
         service = nb.AssemblyAI(endpoint=server.url, api_key="k", min_turn_silence=700)
         with (
             pytest.raises(nb.ServerError),
-            nb.record(Given(PCM), service, folder=tmp_path) as session,
+            nb.record(source, service, folder=tmp_path) as session,
         ):
             session.wait(10)
     (path,) = tmp_path.iterdir()
