@@ -488,6 +488,32 @@ def test_a_connection_is_replaced_before_its_cap(
     assert 2 * TURN_S - 1.2 < session.connections.start_s[1] < 2 * TURN_S - 0.5
 
 
+def test_a_replaced_connection_has_its_last_word(stack: ExitStack, tmp_path: Path) -> None:
+    """Though the one that took over ends first, the session waits for the old one."""
+    newer_ended = threading.Event()
+
+    def at_end(peer: Peer, reader: Reader) -> None:
+        if peer.number:
+            newer_ended.set()
+        else:
+            assert newer_ended.wait(DEADLINE_S)
+            threading.Event().wait(0.5)
+
+    script = reading(
+        at_end=at_end,
+        lifetime_s=lambda number: 3600.0 if number else 2.0,
+        lags=lambda peer, heard_s: peer.number == 0 and heard_s > TURN_S,
+    )
+    server = stack.enter_context(ScriptedServer(script).running())
+    pcm, cut = speech(3), round((2 * TURN_S - 0.5) * 16_000) * 2
+    source = Steps(pcm[:cut], pcm[cut:])
+    with nb.record(source, service(server.url), folder=tmp_path) as session:
+        until(session, "connected", 2)
+        source.may_go_on[0].set()
+    assert_whole(session, 3)
+    assert len(server.peers) == 2
+
+
 def test_options_changed_in_mid_session_outlive_the_connection(
     stack: ExitStack, tmp_path: Path
 ) -> None:
