@@ -6,6 +6,7 @@ network, and compares the result word for word with an undisturbed run. Writes d
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import tempfile
@@ -128,6 +129,15 @@ def wait_until(session: nb.Session, condition: Callable[[], bool]) -> None:
         tick.wait(0.1)
 
 
+def filled_later(session: nb.Session, proxy: Proxy) -> float:
+    """The same, but the network comes back afterwards, and the gap is filled from the folder."""
+    with contextlib.suppress(errors.NbstreamError):
+        never(session, proxy)
+    proxy.up()
+    session.fill_gaps(Plan(proxy.url, ()))
+    return float("nan")
+
+
 ROWS = [
     Row("TCP reset", [[DROP]]),
     Row("closed without a close frame (1006)", network=(12, "close")),
@@ -182,6 +192,7 @@ ROWS = [
     Row("`Termination` 5 s late", [["termination_delay_s:5"]]),
     Row("`Termination` never comes, close 1000 does", [["no_termination"]]),
     Row("service gone for good", network=(16, "down"), meanwhile=never, comes_back=False),
+    Row("the same, filled from the folder later", network=(16, "down"), meanwhile=filled_later),
 ]
 
 
@@ -213,7 +224,7 @@ def run(row: Row, url: str, said: str, pcm: np.ndarray, folder: Path) -> Result:
     same = np.array_equal(recorded, pcm[: recorded.size])
     if row.silent_from_s is not None:
         chunks = session.chunks
-        back_s = float(chunks.sent_s[chunks.frame >= row.silent_from_s * 16_000].min())
+        back_s = float(chunks.captured_s[chunks.frame >= row.silent_from_s * 16_000].min())
     recovery_s, reconnect_s = recovery(session, back_s)
     return Result(
         row.fault,

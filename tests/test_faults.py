@@ -555,11 +555,15 @@ def test_a_stop_while_waiting_to_reconnect_connects_at_once(
 def test_a_service_that_is_gone_for_good_leaves_one_gap(stack: ExitStack, tmp_path: Path) -> None:
     """The gap covers exactly what was not told, the audio is whole, and it can be filled later."""
     server = stack.enter_context(ScriptedServer(reading()).running())
-    proxy = stack.enter_context(Proxy(server.url, {0: (2 * TURN_S, "down")}))
-    source = Steps(speech(4), b"")
+    proxy = stack.enter_context(Proxy(server.url))
+    source = Steps(speech(2), speech(4)[len(speech(2)) :], b"")
     session = nb.record(source, service(proxy.url), folder=tmp_path)
-    until(session, "problem", 2)
+    next(turn for turn in session.follow("turn") if turn.end_of_turn)
+    proxy.down()
     source.may_go_on[0].set()
+    assert source.given[1].wait(DEADLINE_S)
+    until(session, "problem", 2)
+    source.may_go_on[1].set()
     with pytest.raises(ConnectError):
         session.stop(timeout_s=0.5)
     assert session.state == "failed"

@@ -75,7 +75,7 @@ class Sender:
         on_drop: Callable[[], None] | None = None,
         on_end: Callable[[], None] | None = None,
     ) -> None:
-        self.cursor = start_frame
+        self.cursor = _on_grid(start_frame)
         self._context = context
         self._end_frame = end_frame
         self._hand_over = hand_over
@@ -197,7 +197,7 @@ class Sender:
     def _waiting(self) -> tuple[int, bool]:
         """Frames that can be sent now, and whether no more will come."""
         if self._end_frame is not None:
-            return self._end_frame - self.cursor, True
+            return max(0, self._end_frame - self.cursor), True
         ended = self._context.captured.is_set()  # before the count, which then is the last
         return self._context.folder.n_frames - self.cursor, ended
 
@@ -248,7 +248,7 @@ class Sender:
         ]
         if not finals:
             return link.start_frame
-        heard = -(-round(max(finals) * audio.SAMPLE_RATE_HZ) // GRID_FRAMES) * GRID_FRAMES
+        heard = _on_grid(round(max(finals) * audio.SAMPLE_RATE_HZ))
         return max(link.start_frame, min(sent_frame, heard))
 
     def _live_frame(self) -> int:
@@ -327,6 +327,11 @@ class Sender:
                 context.news.wait(min(0.5, left_s))
         if self.is_live:
             context.retry_at_s = None
+
+
+def _on_grid(frame: int) -> int:
+    """The next start of a window: what is left out is shorter than any message."""
+    return -(-frame // GRID_FRAMES) * GRID_FRAMES
 
 
 def _roll_margin_s(lifetime_s: float) -> float:
