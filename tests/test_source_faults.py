@@ -13,7 +13,7 @@ import pytest
 
 import nbstream as nb
 from nbstream.audio import Chunk
-from nbstream.engine import Engine, Snapshot, recorder
+from nbstream.engine import Engine, Snapshot
 from nbstream.errors import NbstreamError, SourceError
 from tests.endings import WatchedServer
 from tests.fakes import Given, noise
@@ -41,7 +41,7 @@ def server() -> Iterator[WatchedServer]:
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give a source that hangs up after a second, not five."""
-    monkeypatch.setattr(recorder, "SOURCE_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(capture, "SOURCE_TIMEOUT_S", 1.0)
 
 
 class Faulty(Given):

@@ -5,9 +5,9 @@ IDLE -> CONNECTING -> RECORDING <-> RECONNECTING -> DRAINING -> STOPPED
    any of them --------------------------------------------> FAILED (what is on disk stays whole)
 ```
 
-`recorder`: the state machine and the threads. `context`: what they share. `sender`: a stretch of
-the recording -> the service. `link`: one connection in use. `filling`: gaps, afterwards. `state`:
-what a view may know.
+`recorder`: the state machine. `context`: what its threads share. `capture`: the source -> the
+recording. `sender`: a stretch of the recording -> the service. `link`: one connection in use.
+`filling`: gaps, afterwards. `limits`: when it ends by itself. `state`: what a view may know.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from nbstream.engine.filling import fill_gaps
-from nbstream.engine.recorder import Engine, Limits
+from nbstream.engine.limits import Limits
+from nbstream.engine.recorder import Engine
 from nbstream.engine.state import Snapshot, State
 from nbstream.services import Service
 from nbstream.services import resolve as resolve_service

@@ -2,7 +2,7 @@
 
 | thread | job | ends when |
 |---|---|---|
-| nbstream-capture | source -> audio.wav | the source ends, or a stop is asked |
+| nbstream-capture | source -> audio.wav, in `capture` | the source ends, or a stop is asked |
 | nbstream-send | audio.wav -> network, by `sender`; ends the session | all is over |
 | nbstream-fill | likewise, for a stretch that a long drop left behind | it is transcribed |
 | nbstream-receive | network -> events.jsonl; one a connection, in `link` | its socket closes |
@@ -21,14 +21,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import math
 import platform
 import threading
 import time
 import warnings
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,12 +34,14 @@ from nbstream import audio, protocol
 from nbstream import events as ev
 from nbstream._version import __version__
 from nbstream.connection import Closed
+from nbstream.engine.capture import Capture
 from nbstream.engine.context import Context
 from nbstream.engine.filling import fill_gaps
+from nbstream.engine.limits import Limits
 from nbstream.engine.link import Link
 from nbstream.engine.sender import Sender
 from nbstream.engine.state import Snapshot, State
-from nbstream.errors import ConnectError, NbstreamError, ParameterError, SourceError, StateError
+from nbstream.errors import ConnectError, NbstreamError, StateError
 from nbstream.services import Service
 from nbstream.session import Session
 from nbstream.sources import Source
@@ -49,47 +49,6 @@ from nbstream.store import Folder
 
 NOTIFY_HZ: Final = 10
 END_TIMEOUT_S: Final = 20.0
-# A source ends within a tenth of a second of `stop`; one that hangs is given up after this.
-SOURCE_TIMEOUT_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a recording ends by itself.
-
-    Parameters
-    ----------
-    seconds : float, optional
-        Seconds of audio, to the frame.
-    max_minutes : float, optional
-        Minutes since the start.
-    idle_stop_s : float, optional
-        Seconds without a word from anybody.
-    max_cost : float, optional
-        Estimated cost in US dollars, by the service's `usd_per_hour`.
-
-    """
-
-    seconds: float | None = None
-    max_minutes: float | None = None
-    idle_stop_s: float | None = None
-    max_cost: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ParameterError(f"{name} {value!r} must be over 0.", parameter=name)
-
-    def reached(self, elapsed_s: float, silent_s: float, cost_usd: float) -> str:
-        """Which limit has been reached, in words; empty if none."""
-        if self.max_minutes is not None and elapsed_s >= self.max_minutes * 60:
-            return f"max_minutes={self.max_minutes:g} is over"
-        if self.idle_stop_s is not None and silent_s >= self.idle_stop_s:
-            return f"nobody spoke for idle_stop_s={self.idle_stop_s:g} seconds"
-        if self.max_cost is not None and cost_usd >= self.max_cost:
-            return f"max_cost={self.max_cost:g} USD is reached (estimate)"
-        return ""
 
 
 class Engine:
@@ -123,21 +82,16 @@ class Engine:
         self.service = service
         self.limits = Limits(**limits)
         self.session: Session | None = None
+        self._capture = Capture(source, self.limits.seconds)
         self._parent = folder
         self._name = name
         self._context: Context | None = None
         self._start_lock = threading.Lock()
         self._state = State.IDLE
         self._refused: NbstreamError | None = None  # at a start that left no session
-        self._stop = threading.Event()  # capture is to end
-        self._opened = threading.Event()  # the source is open, or could not be
-        self._closed = threading.Event()  # the source has been closed
         self._ready = threading.Event()  # recording, or over
         self._over = threading.Event()  # STOPPED or FAILED, folder closed
         self._told = threading.Event()  # the last snapshot went out
-        self._overflows = 0
-        self._level = (audio.SILENCE_DBFS, False)
-        self._source_until_s = math.inf  # monotonic; a source that has not ended then is given up
         self._fillers: list[threading.Thread] = []
         self._listeners: list[Callable[[Snapshot], None]] = []
 
@@ -192,7 +146,7 @@ class Engine:
             self._context.log(ev.StateChanged(State.CONNECTING))
         _running.add(self)
         for name, job in (
-            ("capture", self._capture),
+            ("capture", self._capture.run),
             ("send", self._send),
             ("notify", self._notify),
         ):
@@ -208,9 +162,9 @@ class Engine:
         """
         if self._state is State.IDLE:
             raise StateError("this recording was not started.", state=self._state)
-        if why and self._context is not None and not self._stop.is_set():
+        if why and self._context is not None and not self._capture.stop.is_set():
             self._context.note(f"Stopped by itself: {why}.")
-        self._stop.set()
+        self._capture.stop.set()
         if self._context is not None:
             with self._context.news:
                 if self._context.stop_by is None:
@@ -294,11 +248,11 @@ class Engine:
             audio_s=self.session.duration_s,
             behind_s=0.0 if self._state.is_over else context.behind_s(),
             retry_in_s=None if retry_at_s is None else max(0.0, retry_at_s - now_s),
-            level_dbfs=audio.SILENCE_DBFS if is_captured else self._level[0],
-            clipped=self._level[1] and not is_captured,
+            level_dbfs=audio.SILENCE_DBFS if is_captured else self._capture.level[0],
+            clipped=self._capture.level[1] and not is_captured,
             n_turns=finals,
             n_partials=len(rows) - finals,
-            overflows=self._overflows,
+            overflows=self._capture.overflows,
             folder=str(context.folder.path),
             **context.describe(),
         )
@@ -306,71 +260,12 @@ class Engine:
     def __repr__(self) -> str:
         return f"<Engine {self.snapshot()}>"
 
-    # -- nbstream-capture ------------------------------------------------------------------------
-
-    def _capture(self, context: Context) -> None:
-        try:
-            with self.source as source:
-                self._opened.set()
-                if source.warning:
-                    context.note(source.warning)
-                self._read(context, source)
-        except BaseException as error:
-            if context.captured.is_set():
-                context.note(f"{self.source.label} can't be closed: {error}.")
-            else:
-                context.fail(_source_failed(error))
-        finally:
-            self._end_capture(context)
-            self._closed.set()
-
-    def _read(self, context: Context, source: Source) -> None:
-        try:
-            for chunk in source.chunks(self._stop):
-                if not self._keep(context, chunk):
-                    break
-        # SystemExit and the like too: a source that broke off must not look like one that ended.
-        except BaseException as error:
-            if not context.captured.is_set():
-                context.fail(_source_failed(error))
-        finally:
-            # Before the source is closed: a device that hangs must not keep the last words back.
-            self._end_capture(context)
-
-    def _end_capture(self, context: Context) -> None:
-        context.captured.set()
-        self._opened.set()
-        context.wake()
-
-    def _keep(self, context: Context, chunk: audio.Chunk) -> bool:
-        """Put a chunk on disk; False when the limit is reached, or nobody waits for it."""
-        folder, pcm, limit = context.folder, chunk.pcm, self.limits.seconds
-        if context.captured.is_set():
-            return False
-        if len(pcm) % audio.BYTES_PER_FRAME:  # All that follows would be noise.
-            raise SourceError(
-                f"{self.source.label} gave half a sample: {len(pcm)} bytes.",
-                hint="A chunk is 16-bit PCM. What was recorded is kept.",
-                source=self.source.label,
-            )
-        limit_frames = None if limit is None else round(limit * audio.SAMPLE_RATE_HZ)
-        if limit_frames is not None:
-            pcm = pcm[: (limit_frames - folder.n_frames) * audio.BYTES_PER_FRAME]
-        frame = folder.append_audio(pcm, context.at_s(chunk.captured_s))
-        self._level = (audio.level_dbfs(pcm), audio.is_clipped(pcm))
-        if chunk.overflows:
-            self._overflows += chunk.overflows
-            context.log(ev.Overflow(frame, chunk.overflows, chunk.lost_frames))
-        context.wake()
-        context.changed.set()
-        return folder.n_frames != limit_frames
-
     # -- nbstream-send ---------------------------------------------------------------------------
 
     def _send(self, context: Context) -> None:
         try:
             # A source that can't be opened costs no connection.
-            self._opened.wait()
+            self._capture.opened.wait()
             if context.error is None or context.folder.n_frames:
                 self._live_sender(context).run()
             for filler in self._fillers:
@@ -420,10 +315,10 @@ class Engine:
     def _finish(self, context: Context) -> None:
         """End the session: capture ended, holes noted, folder closed, state final."""
         folder = context.folder
-        self._stop.set()
+        self._capture.stop.set()
         context.captured.wait(END_TIMEOUT_S)
         context.close_links()
-        self._closed.wait(SOURCE_TIMEOUT_S)  # So that the device is free for the next recording.
+        self._capture.wait_closed()
         # Each by itself: what a full disk refuses must not keep the rest from being said.
         with contextlib.suppress(NbstreamError, OSError):
             cause = str(context.error) if context.error else context.problem[0]
@@ -433,7 +328,7 @@ class Engine:
             folder.update(
                 ended_s=round(context.now_s(), 3),
                 audio_frames=folder.n_frames,
-                overflows=self._overflows,
+                overflows=self._capture.overflows,
                 billed_s=round(context.billed_s(), 3),
                 cost_usd=round(context.cost_usd(), 4),
             )
@@ -453,10 +348,10 @@ class Engine:
     def _notify(self, context: Context) -> None:
         looked_s = 0.0
         while not self._over.is_set():
-            context.changed.wait(0.2 if self._stop.is_set() else 1.0)
+            context.changed.wait(0.2 if self._capture.stop.is_set() else 1.0)
             context.changed.clear()
             self._tell(context)
-            self._give_up_source(context)
+            self._capture.give_up_if_hung(context)
             if context.now_s() - looked_s >= 1.0:
                 looked_s = context.now_s()
                 self._look_after(context)
@@ -471,34 +366,15 @@ class Engine:
         except (NbstreamError, OSError) as error:
             if not self._over.is_set():
                 context.fail(error if isinstance(error, NbstreamError) else _disk(error))
-                self._stop.set()
+                self._capture.stop.set()
         for link in list(context.links):
             link.look()
-        if self._stop.is_set():
+        if self._capture.stop.is_set():
             return
         silent_s = context.now_s() - context.spoken_s()
         reached = self.limits.reached(context.now_s(), silent_s, context.cost_usd())
         if reached:
             self.stop(wait=False, why=reached)
-
-    def _give_up_source(self, context: Context) -> None:
-        """Go on without a source that heeds no stop: its connection would stay open."""
-        if context.captured.is_set() or not self._stop.is_set():
-            return
-        now_s = time.monotonic()
-        last_s = math.inf if context.stop_by is None else context.stop_by - 1.0
-        self._source_until_s = min(self._source_until_s, now_s + SOURCE_TIMEOUT_S, last_s)
-        if now_s >= self._source_until_s:
-            label = self.source.label
-            context.fail(
-                SourceError(
-                    f"{label} does not stop: nothing came from it after the recording was ended.",
-                    hint="What was recorded is kept. Restart the kernel to free the device.",
-                    source=label,
-                )
-            )
-            self._end_capture(context)
-            self._closed.set()
 
     def _tell(self, context: Context) -> None:
         if not self._listeners:
@@ -563,14 +439,6 @@ class Engine:
             "versions": {"nbstream": __version__, "python": platform.python_version()},
             "platform": platform.platform(),
         }
-
-
-def _source_failed(error: BaseException) -> NbstreamError:
-    if isinstance(error, NbstreamError):
-        return error
-    return SourceError(
-        f"the source failed: {type(error).__name__}: {error}.", hint="What was recorded is kept."
-    )
 
 
 def _disk(error: OSError) -> NbstreamError:

@@ -1,0 +1,134 @@
+"""`Capture`: the source, read on a thread of its own until it ends, fails, or is given up."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import Final
+
+from nbstream import audio
+from nbstream import events as ev
+from nbstream.engine.context import Context
+from nbstream.errors import NbstreamError, SourceError
+from nbstream.sources import Source
+
+# A source ends within a tenth of a second of `stop`; one that hangs is given up after this.
+SOURCE_TIMEOUT_S: Final = 5.0
+
+
+class Capture:
+    """Reads a source into the folder.
+
+    Parameters
+    ----------
+    source : Source
+        What yields audio.
+    seconds : float, optional
+        Ends it after so many seconds of audio, to the frame.
+
+    Notes
+    -----
+    `run` is the thread nbstream-capture, which alone writes `level` and `overflows`; the events
+    may be set and waited for by anybody.
+
+    """
+
+    def __init__(self, source: Source, seconds: float | None = None) -> None:
+        self.source = source
+        self.stop = threading.Event()  # it is to end
+        self.opened = threading.Event()  # the source is open, or could not be
+        self.overflows = 0
+        self.level = (audio.SILENCE_DBFS, False)  # of the last chunk: dBFS, clipped
+        self._closed = threading.Event()  # the source has been closed
+        self._limit_frames = None if seconds is None else round(seconds * audio.SAMPLE_RATE_HZ)
+        self._until_s = math.inf  # monotonic; a source that has not ended then is given up
+
+    def run(self, context: Context) -> None:
+        """Open the source, read it to its end, close it."""
+        try:
+            with self.source as source:
+                self.opened.set()
+                if source.warning:
+                    context.note(source.warning)
+                self._read(context, source)
+        except BaseException as error:
+            if context.captured.is_set():
+                context.note(f"{self.source.label} can't be closed: {error}.")
+            else:
+                context.fail(_source_failed(error))
+        finally:
+            self._end(context)
+            self._closed.set()
+
+    def wait_closed(self) -> None:
+        """Wait until the device is free for the next recording, or was given up."""
+        self._closed.wait(SOURCE_TIMEOUT_S)
+
+    def give_up_if_hung(self, context: Context) -> None:
+        """Go on without a source that heeds no stop: its connection would stay open."""
+        if context.captured.is_set() or not self.stop.is_set():
+            return
+        now_s = time.monotonic()
+        last_s = math.inf if context.stop_by is None else context.stop_by - 1.0
+        self._until_s = min(self._until_s, now_s + SOURCE_TIMEOUT_S, last_s)
+        if now_s < self._until_s:
+            return
+        label = self.source.label
+        context.fail(
+            SourceError(
+                f"{label} does not stop: nothing came from it after the recording was ended.",
+                hint="What was recorded is kept. Restart the kernel to free the device.",
+                source=label,
+            )
+        )
+        self._end(context)
+        self._closed.set()
+
+    def _read(self, context: Context, source: Source) -> None:
+        try:
+            for chunk in source.chunks(self.stop):
+                if not self._keep(context, chunk):
+                    break
+        # SystemExit and the like too: a source that broke off must not look like one that ended.
+        except BaseException as error:
+            if not context.captured.is_set():
+                context.fail(_source_failed(error))
+        finally:
+            # Before the source is closed: a device that hangs must not keep the last words back.
+            self._end(context)
+
+    def _keep(self, context: Context, chunk: audio.Chunk) -> bool:
+        """Put a chunk on disk; False when the limit is reached, or nobody waits for it."""
+        folder, pcm = context.folder, chunk.pcm
+        if context.captured.is_set():
+            return False
+        if len(pcm) % audio.BYTES_PER_FRAME:  # All that follows would be noise.
+            raise SourceError(
+                f"{self.source.label} gave half a sample: {len(pcm)} bytes.",
+                hint="A chunk is 16-bit PCM. What was recorded is kept.",
+                source=self.source.label,
+            )
+        if self._limit_frames is not None:
+            pcm = pcm[: (self._limit_frames - folder.n_frames) * audio.BYTES_PER_FRAME]
+        frame = folder.append_audio(pcm, context.at_s(chunk.captured_s))
+        self.level = (audio.level_dbfs(pcm), audio.is_clipped(pcm))
+        if chunk.overflows:
+            self.overflows += chunk.overflows
+            context.log(ev.Overflow(frame, chunk.overflows, chunk.lost_frames))
+        context.wake()
+        context.changed.set()
+        return folder.n_frames != self._limit_frames
+
+    def _end(self, context: Context) -> None:
+        context.captured.set()
+        self.opened.set()
+        context.wake()
+
+
+def _source_failed(error: BaseException) -> NbstreamError:
+    if isinstance(error, NbstreamError):
+        return error
+    return SourceError(
+        f"the source failed: {type(error).__name__}: {error}.", hint="What was recorded is kept."
+    )
