@@ -13,7 +13,7 @@ import pytest
 
 import nbstream as nb
 from nbstream.audio import Chunk
-from nbstream.engine import Engine, Snapshot
+from nbstream.engine import Engine, Snapshot, capture
 from nbstream.errors import NbstreamError, SourceError
 from tests.endings import WatchedServer
 from tests.fakes import Given, noise
