@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lab check measure faults clean
+.PHONY: help demo test lab check measure faults kills soak clean
 
 help:
 	@echo "make demo    set up, record the packaged speech, show its turns"
@@ -12,6 +12,8 @@ help:
 	@echo "make check   format, lint, strict types"
 	@echo "make measure accuracy and speed of the local recogniser: SPEECH=folder"
 	@echo "make faults  break network and service in every way, count what is lost (6 min)"
+	@echo "make kills   kill 200 recordings at random instants, count what is lost (4 min)"
+	@echo "make soak    an hour of audio with a fault every half minute (10 min), 500 starts"
 
 demo: $(VENV)/.ready-demo
 	@$(BIN)/python scripts/demo.py
@@ -33,6 +35,13 @@ measure: $(VENV)/.ready-test
 
 faults: $(VENV)/.ready-test
 	$(BIN)/python scripts/faults.py
+
+kills: $(VENV)/.ready-test
+	$(BIN)/python scripts/kills.py 200 --write
+
+soak: $(VENV)/.ready-test
+	$(BIN)/python scripts/soak.py --starts 500 --write
+	$(BIN)/python scripts/soak.py --minutes 60 --speed 8 --write
 
 clean:
 	rm -rf $(VENV) tests/node/node_modules .mypy_cache .pytest_cache .ruff_cache artifacts
