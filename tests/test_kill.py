@@ -32,4 +32,4 @@ def test_killed_recordings_lose_a_chunk_at_most_and_no_message() -> None:
     # They were killed at work: otherwise nothing was shown.
     assert found["states"]["interrupted"] > N_KILLS / 3
     assert found["events_received"] > N_KILLS
-    assert found["connections"] > N_KILLS
+    assert found["connections"] > N_KILLS / 2
