@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -105,6 +106,7 @@ def _add_service_arguments(parser: argparse.ArgumentParser) -> None:
 def _record(options: argparse.Namespace) -> int:
     from nbstream.engine import record
 
+    signal.signal(signal.SIGTERM, _interrupt)  # A container that is stopped says Terminate, too.
     # What is warned about is a problem of the session too, and printed as such.
     warnings.filterwarnings("ignore", category=UserWarning)
     show = _print_json if options.json else _print_text
@@ -136,6 +138,10 @@ def _record(options: argparse.Namespace) -> int:
     if error is not None:
         print(f"nbstream: {error}", file=sys.stderr)
     return 0 if session.state == "stopped" else 1
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _finish(session: Session) -> NbstreamError | None:

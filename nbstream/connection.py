@@ -7,6 +7,8 @@ any. The library keeps a lock for each direction.
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
 import socket
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def _without_key(record: logging.LogRecord) -> bool:
+    record.msg = re.sub(r"(?im)^(authorization: *)\S.*", r"\1***", str(record.msg))
+    return True
+
+
+# The library logs whole handshakes when its trace is on.
+logging.getLogger("websocket").addFilter(_without_key)
 
 
 class Closed(Exception):  # noqa: N818 - not an error: every connection ends this way

@@ -114,6 +114,11 @@ class Session:
         """What had to be left out when it was opened; empty (false) if nothing."""
         return self._folder.damage
 
+    @property
+    def data(self) -> Folder:
+        """The folder as an object; for other views of the same session."""
+        return self._folder
+
     # -- tables --------------------------------------------------------------------------------
 
     @property
@@ -281,10 +286,11 @@ class Session:
             with self._folder.changed:
                 while len(self._folder.entries) == seen and self._folder.writing:
                     self._folder.changed.wait()
-                new = self._folder.entries[seen:]
-            if not new:
+                known = len(self._folder.entries)
+            if known == seen:
                 return
-            seen += len(new)
+            new = self._folder.entries[seen:known]
+            seen = known
             for entry in new:
                 if isinstance(entry.event, wanted):
                     yield entry.event

@@ -31,9 +31,10 @@ from typing import IO, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from nbstream import audio, protocol, tables
+from nbstream import audio, tables
 from nbstream import events as ev
 from nbstream.errors import StoreError
+from nbstream.eventlog import EventLog
 from nbstream.tables import CHUNK_RECORD
 
 try:
@@ -66,8 +67,7 @@ class Folder:
         self.damage = Damage()
         self.sample_rate_hz: int = meta["sample_rate_hz"]
         self.n_frames = 0
-        # Everything that happened so far; only ever appended to, so readers slice it unlocked.
-        self.entries: list[ev.Entry] = []
+        self.entries = EventLog(path / "events.jsonl")  # everything that happened so far
         # Guards events.jsonl, chunks.bin and session.json; signals a new entry or the end.
         self._lock = threading.Lock()
         self.changed = threading.Condition(self._lock)
@@ -109,6 +109,7 @@ class Folder:
             self._header = open(path / "audio.wav", "r+b", buffering=0)  # noqa: SIM115
             self._events = open(path / "events.jsonl", "xb", buffering=0)  # noqa: SIM115
             self._chunks = open(path / "chunks.bin", "xb", buffering=0)  # noqa: SIM115
+            self.entries.hold()
             _lock_file(self._header)
             self.writing = True
             self.update()
@@ -188,6 +189,7 @@ class Folder:
             self._close_files()
             raise _cannot("write", self.path, error) from error
         self.damage = Damage()
+        self.entries.hold()
         self.writing = True
 
     # -- writing -----------------------------------------------------------------------------
@@ -214,7 +216,8 @@ class Folder:
         line = json.dumps(entry.as_record(), ensure_ascii=False) + "\n"
         with self._lock:
             self._append(self._events, line.encode("utf-8", "surrogatepass"))
-            self.entries.append(entry)
+            assert self._events is not None
+            self.entries.added(self._events.tell())
             self.changed.notify_all()
 
     def update(self, **fields: Any) -> None:
@@ -298,7 +301,8 @@ class Folder:
         return tables.missing(self.entries[:], records, n_frames, self.sample_rate_hz)
 
     def release(self) -> None:
-        """Close the file that `read_pcm` keeps open; it opens it again when needed."""
+        """Close the files that reading keeps open; they are opened again when needed."""
+        self.entries.release()
         with self._read_lock:
             if self._reader is not None:
                 self._reader.close()
@@ -341,17 +345,15 @@ class Folder:
             n_bytes = wav.stat().st_size - audio.WAV_HEADER_BYTES
             with open(wav, "rb") as file:
                 header = file.read(audio.WAV_HEADER_BYTES)
-            lines = (self.path / "events.jsonl").read_bytes().split(b"\n")
+            torn = self.entries.scan()
         except OSError as error:
             raise _cannot("read", self.path, error) from error
         self.n_frames = max(0, n_bytes // audio.BYTES_PER_FRAME)
-        torn = lines.pop()  # Empty after a last line that is whole.
-        self.entries = [_entry(line) for line in lines if line]
         being_written = _is_locked(wav)
         self.writing = False
         if not being_written:
             self.damage = Damage(
-                torn_events=int(bool(torn)),
+                torn_events=int(torn),
                 torn_bytes=max(0, n_bytes) % audio.BYTES_PER_FRAME,
                 stale_header=header != audio.wav_header(self.n_frames, self.sample_rate_hz),
             )
@@ -420,26 +422,6 @@ def _mend(folder: Folder) -> None:
     if records.exists():
         size = records.stat().st_size
         os.truncate(records, size - size % CHUNK_RECORD.itemsize)
-
-
-def _entry(line: bytes) -> ev.Entry:
-    """One line of events.jsonl; what can't be read is kept as `Unknown`, word for word."""
-    text = line.decode("utf-8", "surrogatepass" if b"\xed" in line else "replace")
-    try:
-        record = json.loads(text)
-        at_s, connection = float(record.pop("at_s")), record.pop("connection")
-        kind = record.pop("type")
-        if "raw" in record:
-            return ev.Entry(at_s, connection, protocol.decode(record["raw"]))
-        event = ev.Entry.OURS.get(kind)
-        if event is None:
-            return ev.Entry(at_s, connection, ev.Unknown(text, kind, "unknown type"))
-        known = {k: v for k, v in record.items() if k in event.__dataclass_fields__}
-        return ev.Entry(at_s, connection, event(**known))
-    # As in protocol.decode: a strange line must not close the whole session to its reader.
-    except Exception as error:
-        why = f"{type(error).__name__}: {error}"[:200]
-        return ev.Entry(float("nan"), None, ev.Unknown(text, "", why))
 
 
 def _slug(name: str) -> str:

@@ -173,7 +173,6 @@ for _ in range(3):
 """
 
 
-@pytest.mark.xfail(strict=True, reason="the library's trace of the handshake is not filtered yet")
 def test_the_trace_of_the_websocket_library_shows_no_key(server: WatchedServer, home: Path) -> None:
     """It logs whole handshakes when a person turns it on to look for a fault."""
     code = setup(server, home) + TRACED.format(log=str(home / "log"))

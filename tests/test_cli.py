@@ -115,8 +115,11 @@ def test_a_start_that_fails_is_one_sentence(tmp_path: Path) -> None:
     assert "ASSEMBLYAI_API_KEY" in lines(done.stdout)[0]["hint"]
 
 
-def test_ctrl_c_terminates_the_session_properly(speech: Path, tmp_path: Path) -> None:
-    """SIGINT in mid-recording: Terminate is sent, the last turn comes, the status is 0."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_terminates_the_session_properly(
+    speech: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl+C, or a container that is stopped: Terminate, the last turn, status 0."""
 
     def script(peer: Peer) -> None:
         peer.begin()
@@ -138,7 +141,7 @@ def test_ctrl_c_terminates_the_session_properly(speech: Path, tmp_path: Path) ->
             assert process.stdout
             assert process.stderr
             assert json.loads(process.stdout.readline())["transcript"] == "First."
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert lines(out)[-1]["state"] == "stopped"

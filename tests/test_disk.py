@@ -141,7 +141,7 @@ def test_a_disk_that_is_full_at_the_start_refuses_and_leaves_nothing(tmp_path: P
             )
         assert "make room" in caught.value.hint
         assert [p.name for p in disk.iterdir()] == ["blocker"]
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(os.listdir("/proc/self/fd")) <= before
 
 
 LIMITED = """

@@ -23,6 +23,7 @@ LEVEL = {
     "protocol": 2,
     "tables": 2,
     "plots": 2,
+    "eventlog": 2,
     "store": 3,
     "sources": 3,
     "connection": 3,
@@ -34,7 +35,7 @@ LEVEL = {
     "cli": 7,
 }
 # On one level, in this direction only.
-SIDEWAYS = {("plots", "tables"), ("local", "protocol")}
+SIDEWAYS = {("plots", "tables"), ("eventlog", "protocol")}
 PURE = ("errors", "events", "audio", "protocol", "tables")
 DOORS = {
     "websocket": {"connection"},

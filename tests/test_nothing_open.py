@@ -179,16 +179,24 @@ def test_a_killed_kernel_leaves_no_connection(server: WatchedServer, tmp_path: P
     assert nb.open(path).audio().tobytes() == noise(1)
 
 
-def test_a_session_that_is_forgotten_goes_on_until_it_is_ended(
-    server: WatchedServer, tmp_path: Path
-) -> None:
-    """Its threads keep it: recording does not depend on a variable, and a limit ends it."""
+def test_a_session_that_is_forgotten_is_ended(server: WatchedServer, tmp_path: Path) -> None:
+    """When nothing holds it any more, it says `Terminate` by itself and tells why."""
     service = nb.AssemblyAI(endpoint=server.url, api_key="key")
-    source = Given(noise(1), live=True)
-    session = nb.record(source, service, folder=tmp_path, max_minutes=0.02)
+    session = nb.record(Given(noise(1), live=True), service, folder=tmp_path)
     del session
     gc.collect()
     for thread in threading.enumerate():
         if thread.name.startswith("nbstream-"):
             thread.join(30)
+    assert_ended_well(server, tmp_path)
+    (path,) = tmp_path.iterdir()
+    assert "nothing holds the session" in " ".join(nb.open(path).events.text)
+
+
+def test_a_session_that_is_held_goes_on(server: WatchedServer, tmp_path: Path) -> None:
+    """A loop over its events, or a variable, is enough to keep it."""
+    service = nb.AssemblyAI(endpoint=server.url, api_key="key")
+    events = nb.record(Given(noise(1), live=True), service, folder=tmp_path, seconds=1).follow()
+    gc.collect()
+    assert "Termination" in [type(event).__name__ for event in events]
     assert_ended_well(server, tmp_path)

@@ -12,6 +12,7 @@ recording. `sender`: a stretch of the recording -> the service. `link`: one conn
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 from nbstream.engine.filling import fill_gaps
@@ -73,7 +74,8 @@ def record(
     Returns
     -------
     Session
-        Recording. End it with ``stop()``, or use it as a context manager.
+        Recording. End it with ``stop()``, or use it as a context manager. It ends by itself when
+        nothing holds it any more.
 
     """
     engine = Engine(
@@ -88,4 +90,7 @@ def record(
     )
     engine.start()
     assert engine.session is not None
-    return engine.session
+    # The engine keeps a session of its own, so that this one is gone when its user forgets it.
+    handle = Session(engine.session.data, engine, fill=fill_gaps)
+    weakref.finalize(handle, engine.forget).atexit = False
+    return handle

@@ -92,6 +92,7 @@ class Engine:
         self._ready = threading.Event()  # recording, or over
         self._over = threading.Event()  # STOPPED or FAILED, folder closed
         self._told = threading.Event()  # the last snapshot went out
+        self._forgotten = False
         self._fillers: list[threading.Thread] = []
         self._listeners: list[Callable[[Snapshot], None]] = []
 
@@ -197,6 +198,14 @@ class Engine:
             with contextlib.suppress(NbstreamError):
                 self.wait(END_TIMEOUT_S)
             raise
+
+    def forget(self) -> None:
+        """Nobody holds the session any more: stop, soon.
+
+        Called by the garbage collector, on any thread and in the middle of anything, so it takes
+        no lock; nbstream-notify does the rest.
+        """
+        self._forgotten = True
 
     def send(self, text: str) -> None:
         """Send a control message on the open connection, after it is on disk."""
@@ -370,6 +379,9 @@ class Engine:
         for link in list(context.links):
             link.look()
         if self._capture.stop.is_set():
+            return
+        if self._forgotten:
+            self.stop(wait=False, why="nothing holds the session any more")
             return
         silent_s = context.now_s() - context.spoken_s()
         reached = self.limits.reached(context.now_s(), silent_s, context.cost_usd())
