@@ -31,8 +31,9 @@ class EventLog(Sequence[ev.Entry]):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._ends = array("Q")  # offset behind each line
-        self._lock = threading.Lock()  # guards `_file`
+        self._lock = threading.Lock()  # guards the two below
         self._file: IO[bytes] | None = None
+        self._kept: bytes | None = None  # all of it, where there is no file any more
 
     def scan(self) -> bool:
         """Find the lines of a file that is there; whether the last one is torn."""
@@ -59,6 +60,17 @@ class EventLog(Sequence[ev.Entry]):
         """Close it, unless it was deleted or moved: then this is the last way to it."""
         with self._lock:
             if self._file is not None and self._path.exists():
+                self._file.close()
+                self._file = None
+
+    def keep(self) -> None:
+        """Take what little there is into memory: the file is about to be removed."""
+        if not self._ends:
+            return
+        data = self._bytes(0, self._ends[-1])
+        with self._lock:
+            self._kept = data
+            if self._file is not None:
                 self._file.close()
                 self._file = None
 
@@ -97,6 +109,8 @@ class EventLog(Sequence[ev.Entry]):
 
     def _bytes(self, first: int, end: int) -> bytes:
         with self._lock:
+            if self._kept is not None:
+                return self._kept[first:end]
             if self._file is not None:
                 self._file.seek(first)
                 return self._file.read(end - first)

@@ -263,6 +263,7 @@ class Folder:
         """Remove a folder that holds nothing: only what `create` made, and only without audio."""
         if self.n_frames:
             raise StoreError(f"{self.path} holds audio: not removed.", path=self.path)
+        self.entries.keep()
         for name in ("audio.wav", "events.jsonl", "chunks.bin", "session.json"):
             (self.path / name).unlink(missing_ok=True)
         self.path.rmdir()

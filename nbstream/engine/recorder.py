@@ -391,7 +391,11 @@ class Engine:
     def _tell(self, context: Context) -> None:
         if not self._listeners:
             return
-        now = self.snapshot()
+        try:
+            now = self.snapshot()
+        except NbstreamError as error:  # The folder is gone: this thread still has work to do.
+            context.fail(error)
+            return
         for listener in tuple(self._listeners):
             try:
                 listener(now)
