@@ -186,7 +186,8 @@ ROWS = [
     Row("rollover while somebody speaks on", [["session_cap_s:13.3"]], speed=1),
     Row(
         "rollover, the old connection breaks in its last turn",
-        [["session_cap_s:5", "termination_delay_s:2", "no_termination"]],
+        [["session_cap_s:10", "termination_delay_s:2", "no_termination"]],
+        speed=2,
     ),
     Row("reset right after `Terminate`", meanwhile=reset_when_terminating, speed=0),
     Row("`Termination` 5 s late", [["termination_delay_s:5"]]),
