@@ -11,7 +11,7 @@ help:
 	@echo "make lab     open JupyterLab on the quick start"
 	@echo "make check   format, lint, strict types"
 	@echo "make measure accuracy and speed of the local recogniser: SPEECH=folder"
-	@echo "make faults  break network and service in every way, count what is lost (9 min)"
+	@echo "make faults  break network and service in every way, count what is lost (7 min)"
 	@echo "make kills   kill 200 recordings at random instants, count what is lost (4 min)"
 	@echo "make soak    an hour of audio with a fault every half minute (10 min), 500 starts"
 
