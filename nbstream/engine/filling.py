@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -47,11 +48,19 @@ def fill_gaps(folder: Folder, session: Session, service: Service | str | None) -
     folder.reopen()
     context = Context(folder, used, session, time.monotonic() - (time.time() - began))
     context.captured.set()
+    done = threading.Event()
+    # A peer that takes nothing blocks the sender, so somebody else has to look.
+    watch = threading.Thread(
+        target=_watch, args=(context, done), name="nbstream-watch", daemon=True
+    )
+    watch.start()
     try:
         for start, end in missing:
             # Somebody waits for this call: what refuses it is raised at once.
             Sender(context, start, end, is_patient=False).run()
     finally:
+        done.set()
+        watch.join()
         context.close_links()
         with contextlib.suppress(NbstreamError):
             if folder.state == "interrupted":
@@ -59,3 +68,10 @@ def fill_gaps(folder: Folder, session: Session, service: Service | str | None) -
         folder.close()
     left = sum(end - start for start, end in folder.missing())
     return (sum(end - start for start, end in missing) - left) / SAMPLE_RATE_HZ
+
+
+def _watch(context: Context, done: threading.Event) -> None:
+    """Once a second, cut links that are dead."""
+    while not done.wait(1.0):
+        for link in list(context.links):
+            link.look()
