@@ -92,11 +92,6 @@ def is_clipped(pcm: bytes) -> bool:
     return bool(samples.size) and bool((samples.max() >= 32_767) or (samples.min() <= -32_768))
 
 
-def is_pause(pcm: bytes, below_dbfs: float = -45.0) -> bool:
-    """Whether nobody speaks in this piece: it stays below a level no speech near a device has."""
-    return bool(pcm) and level_dbfs(pcm) < below_dbfs
-
-
 def last_pause(samples: PcmArray, sample_rate_hz: int = SAMPLE_RATE_HZ) -> int:
     """Frame in the middle of the last good pause in `samples`; where there is none, the quietest.
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SPEECH = ROOT / "tests" / "data" / "speech"
 _real_sleep = time.sleep
 
 

@@ -88,7 +88,6 @@ def test_imports_point_down(path: Path) -> None:
         if not name.startswith("nbstream."):
             continue
         other = name.split(".")[1]
-        # The command line takes the recogniser's options; that is all it knows of it.
         down = LEVEL[other] < LEVEL[me] or other == me or (me, other) in SIDEWAYS
         assert down, f"{me} imports {name}"
 

@@ -7,6 +7,7 @@
 | nbstream-fill | likewise, for a stretch that a long drop left behind | it is transcribed |
 | nbstream-receive | network -> events.jsonl; one a connection, in `link` | its socket closes |
 | nbstream-notify | snapshots -> listeners; folder -> disk; limits | after the last snapshot |
+| nbstream-watch | dead links, in `filling`, which has no nbstream-notify | the gaps are filled |
 | nbstream-callback | one handler given to `Session.on` | the session has ended |
 
 All are daemons: a forgotten session must not keep a kernel from ending, and at exit `_at_exit`
