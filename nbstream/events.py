@@ -157,10 +157,14 @@ class Unknown(ServerEvent):
 
 @dataclass(frozen=True, slots=True)
 class Connected(Event):
-    """A connection is open; its clock starts at `start_frame` of the recording."""
+    """A connection is open; its clock starts at `start_frame` of the recording.
+
+    `channel` is the one it hears, from 0; None where the recording has only one.
+    """
 
     endpoint: str
     start_frame: int
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
