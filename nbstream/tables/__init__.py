@@ -1,12 +1,21 @@
 """Events -> tables. The one place that turns a connection's clock into the session's.
 
-`schema`: columns, types, units. `fold`: events -> turns. `frames`: turns, events, chunks ->
-DataFrames. `coverage`: what was not transcribed.
+`schema`: columns, types, units. `fold`: events -> turns. `growth`: how a turn's text grew.
+`frames`: turns, events, chunks -> DataFrames. `coverage`: what was not transcribed.
 """
 
 from nbstream.tables.coverage import missing
 from nbstream.tables.fold import Fold, TurnRow, fold
-from nbstream.tables.frames import chunks, connections, events, gaps, summary, turns, words
+from nbstream.tables.frames import (
+    chunks,
+    connections,
+    events,
+    gaps,
+    partials,
+    summary,
+    turns,
+    words,
+)
 from nbstream.tables.schema import CHUNK_RECORD, SCHEMA, SCHEMA_VERSION
 
 __all__ = [
@@ -21,6 +30,7 @@ __all__ = [
     "fold",
     "gaps",
     "missing",
+    "partials",
     "summary",
     "turns",
     "words",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from nbstream import events as ev
 from nbstream.audio import SAMPLE_RATE_HZ
+from nbstream.tables.growth import Growth
 
 
 @dataclass(slots=True)
@@ -21,6 +22,7 @@ class TurnRow:
     connection: int
     turn_order: int
     offset_s: float
+    channel: int | None = None
     transcript: str = ""
     words: tuple[ev.Word, ...] = ()
     is_final: bool = False
@@ -28,6 +30,7 @@ class TurnRow:
     arrived_s: float = math.nan
     first_arrived_s: float = math.nan
     formatted_s: float = math.nan
+    onset_s: float = math.nan
     n_partials: int = 0
     end_of_turn_confidence: float = math.nan
     language_code: str | None = None
@@ -35,6 +38,7 @@ class TurnRow:
     speaker_original: str | None = None
     revision: int = 0
     version: int = 0
+    growth: Growth = field(default_factory=Growth)
 
     @property
     def start_s(self) -> float:
@@ -63,16 +67,20 @@ class TurnRow:
 class Fold:
     """Turns as they stand after the events seen so far.
 
-    Feed it every `Entry` once, in order. Not thread-safe; the owner keeps a lock.
+    Feed it every `Entry` once, in order. Not thread-safe; the owner keeps a lock. `speakers` are
+    the names of channels that are kept apart.
     """
 
     sample_rate_hz: int = SAMPLE_RATE_HZ
+    speakers: tuple[str, ...] = ()
     version: int = 0
     n_entries: int = 0
     n_unknown: int = 0
     _rows: dict[tuple[int, int], TurnRow] = field(default_factory=dict)
     _ended: set[int] = field(default_factory=set)
     _offset_s: dict[int, float] = field(default_factory=dict)
+    _channel: dict[int, int] = field(default_factory=dict)
+    _onset_ms: dict[int, float] = field(default_factory=dict)  # of the turn that comes next
 
     @property
     def rows(self) -> list[TurnRow]:
@@ -88,9 +96,13 @@ class Fold:
         if connection is None:
             return
         if isinstance(event, ev.Connected):
+            if event.channel is not None:
+                self._channel[connection] = event.channel
             self._open(connection, event.start_frame / self.sample_rate_hz)
         elif isinstance(event, ev.Disconnected):
             self._ended.add(connection)
+        elif isinstance(event, ev.SpeechStarted):
+            self._onset_ms[connection] = event.timestamp_ms
         elif isinstance(event, ev.Turn):
             self._turn(connection, event, entry.at_s)
         elif isinstance(event, ev.SpeakerRevision):
@@ -104,7 +116,9 @@ class Fold:
         again = [
             key
             for key, row in self._rows.items()
-            if key[0] in self._ended and not (row.is_final or row.end_s <= start_s)
+            if key[0] in self._ended
+            and row.channel == self._channel.get(connection)
+            and not (row.is_final or row.end_s <= start_s)
         ]
         for key in again:
             del self._rows[key]
@@ -115,7 +129,9 @@ class Fold:
         row = self._rows.get(key)
         if row is None:
             offset_s = self._offset_s.get(connection, 0.0)
-            row = self._rows[key] = TurnRow(*key, offset_s, first_arrived_s=at_s)
+            row = TurnRow(*key, offset_s, self._channel.get(connection), first_arrived_s=at_s)
+            row.onset_s = offset_s + self._onset_ms.pop(connection, math.nan) / 1000
+            self._rows[key] = row
         if row.is_final:
             if not (turn.end_of_turn and turn.is_formatted and not row.is_formatted):
                 return
@@ -123,13 +139,19 @@ class Fold:
         else:
             row.arrived_s = at_s
             row.n_partials += not turn.end_of_turn
+        row.growth.add(
+            [word.text for word in turn.words],
+            [turn.end_of_turn or word.is_final for word in turn.words],
+            at_s,
+            counts=not row.is_final,
+        )
         row.is_final, row.is_formatted = turn.end_of_turn, turn.is_formatted
         # Universal-Streaming sends partials whose words are there before their transcript is.
         spoken = " ".join(word.text for word in turn.words)
         row.transcript = turn.transcript or ("" if turn.end_of_turn else spoken)
         row.words = turn.words
         row.language_code = turn.language_code
-        row.speaker = row.speaker_original = turn.speaker_label
+        row.speaker = row.speaker_original = self._name(row.channel, turn.speaker_label)
         if turn.end_of_turn_confidence is not None:
             row.end_of_turn_confidence = turn.end_of_turn_confidence
         self._touch(row)
@@ -138,7 +160,7 @@ class Fold:
         row = self._rows.get((connection, revision.turn_order))
         if row is None:
             return
-        row.speaker = revision.speaker_label
+        row.speaker = self._name(row.channel, revision.speaker_label)
         row.revision += 1
         if len(revision.words) == len(row.words):
             row.words = tuple(
@@ -147,14 +169,23 @@ class Fold:
             )
         self._touch(row)
 
+    def _name(self, channel: int | None, label: str | None) -> str | None:
+        """Who speaks: the channel's name, the service's label, or both."""
+        name = self.speakers[channel] if channel is not None and self.speakers else None
+        return " ".join(part for part in (name, label) if part) or None
+
     def _touch(self, row: TurnRow) -> None:
         self.version += 1
         row.version = self.version
 
 
-def fold(entries: Iterable[ev.Entry], sample_rate_hz: int = SAMPLE_RATE_HZ) -> Fold:
+def fold(
+    entries: Iterable[ev.Entry],
+    sample_rate_hz: int = SAMPLE_RATE_HZ,
+    speakers: tuple[str, ...] = (),
+) -> Fold:
     """All of `entries`, folded."""
-    folded = Fold(sample_rate_hz)
+    folded = Fold(sample_rate_hz, speakers)
     for entry in entries:
         folded.add(entry)
     return folded

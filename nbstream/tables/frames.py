@@ -13,6 +13,7 @@ import pandas as pd
 from nbstream import events as ev
 from nbstream.audio import SAMPLE_RATE_HZ
 from nbstream.tables.fold import TurnRow
+from nbstream.tables.growth import Growth
 from nbstream.tables.schema import SCHEMA
 
 
@@ -37,12 +38,23 @@ def words(rows: Sequence[TurnRow]) -> pd.DataFrame:
                 row.offset_s + word.end_ms / 1000,
                 word.confidence,
                 row.is_final or word.is_final,
-                word.speaker or row.speaker,
+                row.speaker if row.channel is not None else word.speaker or row.speaker,
+                row.channel,
+                row.growth.first_s[i],
+                row.growth.final_s[i],
             ]
             for row in sorted(rows, key=_in_order_of_audio)
             for i, word in enumerate(row.words)
         ),
     )
+
+
+def partials(entries: Iterable[ev.Entry]) -> pd.DataFrame:
+    """One row a message of a turn, up to its first final; columns as in `SCHEMA`.
+
+    It reads every event again: partials are kept on disk, not in memory.
+    """
+    return _frame("partials", _partial_rows(entries))
 
 
 def events(entries: Iterable[ev.Entry]) -> pd.DataFrame:
@@ -127,6 +139,7 @@ def connections(
         if isinstance(event, ev.Connected):
             row |= {"connection": entry.connection, "endpoint": event.endpoint}
             row |= {"start_s": event.start_frame / sample_rate_hz, "connected_s": entry.at_s}
+            row |= {"channel": event.channel}
         elif isinstance(event, ev.Begin):
             row |= {"id": event.id, "model": event.model, "began_s": entry.at_s}
             row |= {"expires_at": event.expires_at}
@@ -186,6 +199,33 @@ def _gap_rows(
             at_s = event.frame / sample_rate_hz
             lost_s = event.lost_frames / sample_rate_hz if event.lost_frames else math.nan
             yield [at_s, at_s, "overflow", f"the device lost audio {event.count} times", lost_s]
+
+
+def _partial_rows(entries: Iterable[ev.Entry]) -> Iterator[list[Any]]:
+    growths: dict[tuple[int | None, int], tuple[Growth, int]] = {}
+    for entry in entries:
+        turn = entry.event
+        if not isinstance(turn, ev.Turn):
+            continue
+        key = (entry.connection, turn.turn_order)
+        growth, n = growths.get(key, (Growth(), 0))
+        if n < 0:
+            continue  # A formatted final behind a raw one.
+        texts = [word.text for word in turn.words]
+        growth.add(texts, [word.is_final for word in turn.words], entry.at_s)
+        transcript = turn.transcript or " ".join(texts)
+        yield [
+            entry.connection,
+            turn.turn_order,
+            n,
+            entry.at_s,
+            turn.end_of_turn,
+            transcript,
+            len(texts),
+            growth.n_kept,
+            growth.n_revised,
+        ]
+        growths[key] = growth, -1 if turn.end_of_turn else n + 1
 
 
 def _in_order_of_audio(row: TurnRow) -> tuple[float, int, int]:

@@ -29,6 +29,8 @@ SCHEMA: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "language_code": ("string", "with language_detection"),
         "revision": ("int64", "how often a SpeakerRevision changed the turn"),
         "speaker_original": ("string", "speaker label before revisions"),
+        "channel": ("Int64", "channel of the recording, from 0; <NA> where it has only one"),
+        "onset_s": ("float64", "SpeechStarted of the turn, s of session audio; NaN without"),
     },
     "words": {
         "connection": ("int64", "number of the connection, from 0"),
@@ -40,6 +42,20 @@ SCHEMA: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "confidence": ("float64", "0 to 1"),
         "is_final": ("bool", "the word, or its turn, will not change any more"),
         "speaker": ("string", "speaker label, after revisions"),
+        "channel": ("Int64", "channel of the recording, from 0; <NA> where it has only one"),
+        "first_arrived_s": ("float64", "arrival of the first message that had it, s of session"),
+        "final_arrived_s": ("float64", "arrival of the first in which it was final; NaN before"),
+    },
+    "partials": {
+        "connection": ("int64", "number of the connection, from 0"),
+        "turn_order": ("int64", "the turn"),
+        "partial": ("int64", "number of the message in the turn, from 0; the final is the last"),
+        "arrived_s": ("float64", "s since the session began"),
+        "is_final": ("bool", "the server ended the turn (end_of_turn)"),
+        "transcript": ("string", "the turn's text as it stood then"),
+        "n_words": ("int64", "words in it"),
+        "n_kept": ("int64", "words it begins with, as the message before it did"),
+        "n_revised": ("int64", "words of the message before it that it changed or dropped"),
     },
     "events": {
         "arrived_s": ("float64", "s since the session began"),
@@ -78,6 +94,7 @@ SCHEMA: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "audio_duration_s": ("float64", "audio the server counted"),
         "session_duration_s": ("float64", "time the server counted"),
         "billed_s": ("float64", "estimate: whole seconds from open to close"),
+        "channel": ("Int64", "channel it hears, from 0; <NA> where there is only one"),
     },
 }
 
