@@ -124,6 +124,7 @@ def test_every_table_has_its_schema_even_when_empty(name: str) -> None:
     made = {
         "turns": tables.turns([]),
         "words": tables.words([]),
+        "partials": tables.partials([]),
         "events": tables.events([]),
         "gaps": tables.gaps([]),
         "connections": tables.connections([]),

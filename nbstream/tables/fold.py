@@ -14,6 +14,8 @@ from nbstream import events as ev
 from nbstream.audio import SAMPLE_RATE_HZ
 from nbstream.tables.growth import Growth
 
+_FREQUENT = (ev.Turn, ev.SpeechStarted, ev.Heartbeat, ev.Silence)
+
 
 @dataclass(slots=True)
 class TurnRow:
@@ -68,7 +70,8 @@ class Fold:
     """Turns as they stand after the events seen so far.
 
     Feed it every `Entry` once, in order. Not thread-safe; the owner keeps a lock. `speakers` are
-    the names of channels that are kept apart.
+    the names of channels that are kept apart. `rare` are all entries but those that come many times
+    a minute; who needs them need not read the whole file again.
     """
 
     sample_rate_hz: int = SAMPLE_RATE_HZ
@@ -76,6 +79,7 @@ class Fold:
     version: int = 0
     n_entries: int = 0
     n_unknown: int = 0
+    rare: list[ev.Entry] = field(default_factory=list)
     _rows: dict[tuple[int, int], TurnRow] = field(default_factory=dict)
     _ended: set[int] = field(default_factory=set)
     _offset_s: dict[int, float] = field(default_factory=dict)
@@ -91,6 +95,8 @@ class Fold:
         """Take in the next event."""
         self.n_entries += 1
         event, connection = entry.event, entry.connection
+        if not isinstance(event, _FREQUENT):
+            self.rare.append(entry)
         if isinstance(event, ev.Unknown):
             self.n_unknown += 1
         if connection is None:
