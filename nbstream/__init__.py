@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from nbstream._version import __version__
 
 if TYPE_CHECKING:
+    from nbstream import plots as plots
+    from nbstream import timing as timing
     from nbstream.engine import Engine as Engine
     from nbstream.engine import open_session as open  # noqa: F401
     from nbstream.engine import record as record
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from nbstream.store import recover as recover
     from nbstream.widgets import Recorder as Recorder
 
-# name -> (module, name there)
+# name -> (module, name there); the module itself where that is empty
 _WHERE = {
     "Recorder": ("widgets", "Recorder"),
     "record": ("engine", "record"),
@@ -55,6 +57,8 @@ _WHERE = {
     "Microphone": ("sources", "Microphone"),
     "devices": ("sources", "devices"),
     "recover": ("store", "recover"),
+    "timing": ("timing", ""),
+    "plots": ("plots", ""),
 } | {
     name: ("errors", name)
     for name in (
@@ -77,7 +81,8 @@ def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'nbstream' has no attribute {name!r}")
     module, inner = _WHERE[name]
-    value = getattr(importlib.import_module(f"nbstream.{module}"), inner)
+    loaded = importlib.import_module(f"nbstream.{module}")
+    value = getattr(loaded, inner) if inner else loaded
     globals()[name] = value
     return value
 

