@@ -1,4 +1,7 @@
-"""Facts about PCM: 16-bit mono, its header, its level and its peaks. No I/O, no clock."""
+"""Facts about 16-bit PCM: its header, its level and its peaks. No I/O, no clock.
+
+Of several channels, the samples of one instant stand side by side and are one frame.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 SAMPLE_RATE_HZ: Final = 16_000
-BYTES_PER_FRAME: Final = 2
+BYTES_PER_SAMPLE: Final = 2
 CHUNK_MS: Final = 50
 CHUNK_FRAMES: Final = SAMPLE_RATE_HZ * CHUNK_MS // 1000
 FULL_SCALE: Final = 32_768
@@ -27,38 +30,49 @@ class Chunk:
     Parameters
     ----------
     pcm : bytes
-        16-bit little-endian mono at `SAMPLE_RATE_HZ`.
+        16-bit little-endian at `SAMPLE_RATE_HZ`; several channels are interleaved.
     captured_s : float
         ``time.monotonic()`` when the last sample existed here.
     overflows : int
         How often the device said, since the chunk before, that it lost audio.
     lost_frames : int
         How many frames it lost, where that can be told; 0 if unknown.
+    n_channels : int
+        As many as are kept apart; 1 if the source downmixes.
     """
 
     pcm: bytes
     captured_s: float
     overflows: int = 0
     lost_frames: int = 0
+    n_channels: int = 1
 
     @property
     def n_frames(self) -> int:
         """Length in frames."""
-        return len(self.pcm) // BYTES_PER_FRAME
+        return len(self.pcm) // (BYTES_PER_SAMPLE * self.n_channels)
 
 
-def to_array(pcm: bytes) -> PcmArray:
-    """View PCM bytes as samples, shape (frames,). A torn last byte is left out."""
-    return np.frombuffer(pcm, dtype="<i2", count=len(pcm) // BYTES_PER_FRAME)
+def to_array(pcm: bytes, n_channels: int = 1) -> PcmArray:
+    """View PCM bytes as samples, shape (frames,), or (frames, channels) of several channels.
 
-
-def wav_header(n_frames: int, sample_rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
-    """Header of a 16-bit mono WAV file with `n_frames` frames, 44 bytes.
-
-    RIFF counts in 32 bits, so a longer recording (37 hours at 16 kHz) claims the most it can.
+    A torn last frame is left out.
     """
-    n_bytes = min(n_frames * BYTES_PER_FRAME, 0xFFFF_FFFF - 36)
-    byte_rate = sample_rate_hz * BYTES_PER_FRAME
+    n_samples = len(pcm) // (BYTES_PER_SAMPLE * n_channels) * n_channels
+    samples = np.frombuffer(pcm, dtype="<i2", count=n_samples)
+    return samples if n_channels == 1 else samples.reshape(-1, n_channels)
+
+
+def wav_header(n_frames: int, sample_rate_hz: int = SAMPLE_RATE_HZ, n_channels: int = 1) -> bytes:
+    """Header of a 16-bit WAV file with `n_frames` frames, 44 bytes.
+
+    RIFF counts in 32 bits, so a longer recording (37 hours of one channel at 16 kHz) claims the
+    most it can.
+    """
+    frame_bytes = BYTES_PER_SAMPLE * n_channels
+    most_frames = (0xFFFF_FFFF - 36) // frame_bytes
+    n_bytes = min(n_frames, most_frames) * frame_bytes
+    byte_rate = sample_rate_hz * frame_bytes
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF",
@@ -67,10 +81,10 @@ def wav_header(n_frames: int, sample_rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
         b"fmt ",
         16,
         1,
-        1,
+        n_channels,
         sample_rate_hz,
         byte_rate,
-        BYTES_PER_FRAME,
+        frame_bytes,
         16,
         b"data",
         n_bytes,
@@ -78,7 +92,7 @@ def wav_header(n_frames: int, sample_rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
 
 
 def level_dbfs(pcm: bytes) -> float:
-    """Root-mean-square level in dB relative to full scale, -96 (silence) to 0."""
+    """Root-mean-square level in dB relative to full scale, -96 (silence) to 0; of all channels."""
     samples = to_array(pcm)
     if not samples.size:
         return SILENCE_DBFS
@@ -115,36 +129,46 @@ def last_pause(samples: PcmArray, sample_rate_hz: int = SAMPLE_RATE_HZ) -> int:
 def min_max(samples: PcmArray, frames_per_column: int) -> npt.NDArray[np.int16]:
     """Lowest and highest sample of each column, shape (columns, 2).
 
-    A last column that is not full is left out.
+    Of several channels, (frames, channels), it is (columns, channels, 2). A last column that is
+    not full is left out.
     """
-    columns = samples[: samples.size // frames_per_column * frames_per_column]
-    columns = columns.reshape(-1, frames_per_column)
-    return np.stack([columns.min(axis=1), columns.max(axis=1)], axis=1)
+    columns = samples[: len(samples) // frames_per_column * frames_per_column]
+    columns = columns.reshape(-1, frames_per_column, *samples.shape[1:])
+    return np.stack([columns.min(axis=1), columns.max(axis=1)], axis=-1)
 
 
 class Peaks:
-    """Min/max pairs of a growing recording, one column each 10 ms.
+    """Min/max pairs of a growing recording, one column each 10 ms, of each channel.
 
     Cost of `add` depends on the new audio only. One writer; readers take copies.
     """
 
     COLUMN_MS: Final = 10
 
-    def __init__(self, sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:
+    def __init__(self, sample_rate_hz: int = SAMPLE_RATE_HZ, n_channels: int = 1) -> None:
         self._frames_per_column = sample_rate_hz * self.COLUMN_MS // 1000
-        self._rest = np.empty(0, np.int16)
+        self._n_channels = n_channels
+        self._column_bytes = 2 * BYTES_PER_SAMPLE * n_channels
+        self._rest = to_array(b"", n_channels)
         self._columns = bytearray()
 
     def __len__(self) -> int:
-        return len(self._columns) // 4
+        return len(self._columns) // self._column_bytes
 
     def add(self, pcm: bytes) -> None:
-        """Take in the next piece of the recording, of any length."""
-        samples = np.concatenate([self._rest, to_array(pcm)])
+        """Take in the next piece of the recording, of any length in whole frames."""
+        samples = np.concatenate([self._rest, to_array(pcm, self._n_channels)])
         columns = min_max(samples, self._frames_per_column)
         self._rest = samples[len(columns) * self._frames_per_column :]
         self._columns += columns.astype("<i2").tobytes()
 
-    def tail(self, n_columns: int) -> npt.NDArray[np.int16]:
-        """Copy of the last `n_columns` columns or fewer, shape (columns, 2)."""
-        return np.frombuffer(bytes(self._columns[-4 * n_columns :]), "<i2").reshape(-1, 2)
+    def tail(self, n_columns: int, channel: int | None = None) -> npt.NDArray[np.int16]:
+        """Copy of the last `n_columns` columns or fewer, shape (columns, 2).
+
+        Of one channel, or the lowest and highest of all.
+        """
+        last = bytes(self._columns[-self._column_bytes * n_columns :])
+        columns = np.frombuffer(last, "<i2").reshape(-1, self._n_channels, 2)
+        if channel is not None:
+            return columns[:, channel]
+        return np.stack([columns[:, :, 0].min(axis=1), columns[:, :, 1].max(axis=1)], axis=1)

@@ -281,7 +281,7 @@ def _recover(options: argparse.Namespace) -> int:
                 print(f"nbstream: {path.name}: {error}", file=sys.stderr)
                 status = 1
         folder = store.Folder.open_(path)
-        missing_s = sum(end - start for start, end in folder.missing()) / folder.sample_rate_hz
+        missing_s = sum(end - start for start, end, _ in folder.missing()) / folder.sample_rate_hz
         found = {
             "type": "recovered",
             "folder": str(path),

@@ -185,11 +185,12 @@ class Sent(Event):
 
 @dataclass(frozen=True, slots=True)
 class Gap(Event):
-    """Audio that is in the recording but was not transcribed."""
+    """Audio that is in the recording but was not transcribed; `channel` as in `Connected`."""
 
     start_frame: int
     end_frame: int
     cause: str
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

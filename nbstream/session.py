@@ -73,8 +73,8 @@ class Session:
         self._control = control
         self._fill = fill
         self._lock = threading.Lock()  # guards the three below
-        self._fold = tables.Fold(folder.sample_rate_hz)
-        self._peaks = audio.Peaks(folder.sample_rate_hz)
+        self._fold = tables.Fold(folder.sample_rate_hz, folder.speakers)
+        self._peaks = audio.Peaks(folder.sample_rate_hz, folder.n_channels)
         self._peaked_frames = 0
 
     # -- what it is ----------------------------------------------------------------------------
@@ -88,6 +88,11 @@ class Session:
     def name(self) -> str:
         """The name it was given; empty if none."""
         return str(self._folder.meta.get("name", ""))
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Who is on each channel, where channels were kept apart; empty if they were mixed."""
+        return self._folder.speakers
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -187,7 +192,9 @@ class Session:
 
     # -- sound ---------------------------------------------------------------------------------
 
-    def audio(self, start_s: float = 0.0, end_s: float | None = None) -> audio.PcmArray:
+    def audio(
+        self, start_s: float = 0.0, end_s: float | None = None, channel: int | None = None
+    ) -> audio.PcmArray:
         """Samples of a span.
 
         Parameters
@@ -195,38 +202,51 @@ class Session:
         start_s, end_s : float
             Half open, in seconds of session audio; to the end by default. What lies outside the
             recording is left out.
+        channel : int, optional
+            Of channels that were kept apart, this one alone; from 0, as in `speakers`.
 
         Returns
         -------
         array, shape (frames,), int16
+            Or (frames, channels), of channels that were kept apart.
 
         """
+        self._check(channel)
         rate = self._folder.sample_rate_hz
         start = max(0, round(start_s * rate))
         end = self._folder.n_frames if end_s is None else round(end_s * rate)
-        return audio.to_array(self._folder.read_pcm(start, end - start))
+        pcm = self._folder.read_pcm(start, end - start, channel)
+        return audio.to_array(pcm, self._folder.n_channels if channel is None else 1)
 
-    def peaks(self) -> npt.NDArray[np.int16]:
+    def peaks(self, channel: int | None = None) -> npt.NDArray[np.int16]:
         """Lowest and highest sample of each 10 ms.
+
+        Parameters
+        ----------
+        channel : int, optional
+            Of channels that were kept apart, this one alone; else across all of them.
 
         Returns
         -------
         array, shape (columns, 2), int16
 
         """
-        return self.recent_peaks(None)[0]
+        return self.recent_peaks(None, channel)[0]
 
-    def recent_peaks(self, n_columns: int | None) -> tuple[npt.NDArray[np.int16], int]:
+    def recent_peaks(
+        self, n_columns: int | None, channel: int | None = None
+    ) -> tuple[npt.NDArray[np.int16], int]:
         """The last `n_columns` of `peaks` (None: all), and the number of the first of them."""
+        self._check(channel)
         with self._lock:
             while self._peaked_frames < self._folder.n_frames:
                 pcm = self._folder.read_pcm(self._peaked_frames, _READ_FRAMES)
                 if not pcm:
                     break
                 self._peaks.add(pcm)
-                self._peaked_frames += len(pcm) // audio.BYTES_PER_FRAME
+                self._peaked_frames += len(pcm) // self._folder.frame_bytes
             total = len(self._peaks)
-            columns = self._peaks.tail(total if n_columns is None else n_columns)
+            columns = self._peaks.tail(total if n_columns is None else n_columns, channel)
             return columns, total - len(columns)
 
     def plot(
@@ -345,6 +365,15 @@ class Session:
             for entry in self._folder.entries[self._fold.n_entries :]:
                 self._fold.add(entry)
             return self._fold.rows
+
+    def _check(self, channel: int | None) -> None:
+        n_channels = self._folder.n_channels
+        if channel is not None and channel not in range(n_channels):
+            raise ParameterError(
+                f"channel {channel!r} is not there: the recording has {n_channels}.",
+                hint="Channels are counted from 0, in the order of session.speakers.",
+                parameter="channel",
+            )
 
     def _entries(self) -> list[ev.Entry]:
         return self._folder.entries[:]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nbstream.audio import CHUNK_FRAMES, Chunk
+from nbstream.audio import BYTES_PER_SAMPLE, CHUNK_FRAMES, Chunk
 from nbstream.errors import SourceError
 
 
@@ -34,12 +34,14 @@ class Given:
         fails_with: Exception | None = None,
         fails_at_open: bool = False,
         overflow_at: int | None = None,
+        speakers: tuple[str, ...] = (),
     ) -> None:
         self.pcm = pcm
         self.live = live
         self.fails_with = fails_with
         self.fails_at_open = fails_at_open
         self.overflow_at = overflow_at
+        self.speakers = speakers
         self.all_read = threading.Event()
         self.may_fail = threading.Event()
 
@@ -56,12 +58,14 @@ class Given:
 
     def chunks(self, stop: threading.Event) -> Iterator[Chunk]:
         """All of it, as fast as it is taken."""
-        step = CHUNK_FRAMES * 2
+        n_channels = len(self.speakers) or 1
+        step = CHUNK_FRAMES * BYTES_PER_SAMPLE * n_channels
         for n, at in enumerate(range(0, len(self.pcm), step)):
             if stop.is_set():
                 return
             overflow = n == self.overflow_at
-            yield Chunk(self.pcm[at : at + step], time.monotonic(), int(overflow), 32 * overflow)
+            lost = (int(overflow), 32 * overflow)
+            yield Chunk(self.pcm[at : at + step], time.monotonic(), *lost, n_channels)
         self.all_read.set()
         if self.fails_with is not None:
             self.may_fail.wait(10)

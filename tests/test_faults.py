@@ -279,6 +279,7 @@ class Steps:
 
     kind = label = "test"
     live, speed, warning = False, 0.0, ""
+    speakers = ()
 
     def __init__(self, *parts: bytes) -> None:
         self.parts = parts

@@ -356,5 +356,5 @@ def test_control_messages_go_to_the_live_connection(context: Clocked, link: Link
     """Not to the one that fills up a hole, though that was opened later."""
     fill = opened(context, Wire(), RATE)
     assert context.newest() is fill
-    context.live = link
+    context.live[0].link = link
     assert context.newest() is link

@@ -221,7 +221,7 @@ def test_a_terminated_connection_has_had_its_say_on_all_it_was_sent() -> None:
         entry(1, {"type": "Termination", "audio_duration_seconds": 2}),
     ]
     assert tables.missing(entries, sent((0, 32_000, 0)), 32_000) == []
-    assert tables.missing(entries, sent((0, 32_000, 0)), 48_000) == [(32_000, 48_000)]
+    assert tables.missing(entries, sent((0, 32_000, 0)), 48_000) == [(32_000, 48_000, None)]
     assert tables.missing(entries, sent((0, 32_000, 0)), 32_799) == []
 
 
@@ -233,11 +233,11 @@ def test_a_broken_connection_has_had_its_say_up_to_its_last_final() -> None:
         entry(2, turn(1, "three", start_ms=800)),
     ]
     records = sent((0, 32_000, 0), (16_000, 16_000, 1), (6080, 9920, 2))
-    assert tables.missing(entries, records, 32_000) == [(6080, 32_000)]
+    assert tables.missing(entries, records, 32_000) == [(6080, 32_000, None)]
     entries += [
         entry(3, ev.Connected("ws://x", 16_000), 1),
         entry(4, {"type": "Termination"}, 1),
     ]
-    assert tables.missing(entries, records, 32_000) == [(6080, 16_000)]
+    assert tables.missing(entries, records, 32_000) == [(6080, 16_000, None)]
     entries += [entry(5, ev.Connected("ws://x", 6080), 2), entry(6, {"type": "Termination"}, 2)]
     assert tables.missing(entries, records, 32_000) == []

@@ -103,14 +103,15 @@ class Capture:
         folder, pcm = context.folder, chunk.pcm
         if context.captured.is_set():
             return False
-        if len(pcm) % audio.BYTES_PER_FRAME:  # All that follows would be noise.
+        if len(pcm) % folder.frame_bytes:  # All that follows would be noise.
+            part = "half a sample" if folder.n_channels == 1 else "a part of a frame"
             raise SourceError(
-                f"{self.source.label} gave half a sample: {len(pcm)} bytes.",
-                hint="A chunk is 16-bit PCM. What was recorded is kept.",
+                f"{self.source.label} gave {part}: {len(pcm)} bytes.",
+                hint="A chunk is 16-bit PCM of all channels. What was recorded is kept.",
                 source=self.source.label,
             )
         if self._limit_frames is not None:
-            pcm = pcm[: (self._limit_frames - folder.n_frames) * audio.BYTES_PER_FRAME]
+            pcm = pcm[: (self._limit_frames - folder.n_frames) * folder.frame_bytes]
         frame = folder.append_audio(pcm, context.at_s(chunk.captured_s))
         self.level = (audio.level_dbfs(pcm), audio.is_clipped(pcm))
         if chunk.overflows:

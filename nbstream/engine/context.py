@@ -6,18 +6,31 @@ import contextlib
 import math
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any, Final
 
 from nbstream import events as ev
 from nbstream import protocol
 from nbstream.connection import Closed, Connection, without_query
 from nbstream.engine.link import Link
+from nbstream.engine.state import State
 from nbstream.errors import NbstreamError, StateError
 from nbstream.services import Service
 from nbstream.session import Session
 from nbstream.store import Folder
 
 HANDSHAKE_TIMEOUT_S: Final = 10.0
+
+
+@dataclass(slots=True)
+class Live:
+    """How far what is said now, on one channel, has come. Its sender alone writes it."""
+
+    channel: int | None  # None where there is only one
+    link: Link | None = None  # the one that hears it
+    sent_frame: int = 0  # up to where it has been sent
+    retry_at_s: float | None = None  # on the session's clock, while waiting to reconnect
+    state: State = State.CONNECTING
 
 
 class Context:
@@ -37,7 +50,8 @@ class Context:
     Notes
     -----
     `news` guards `links` and the links; new audio, news from the network and commands signal it.
-    It is not held while calling a source, a socket, the folder or a listener.
+    It is not held while calling a source, a socket, the folder or a listener. `live` has an entry
+    for each channel that is heard by itself.
 
     """
 
@@ -47,7 +61,9 @@ class Context:
         self.session = session
         self.news = threading.Condition()
         self.links: list[Link] = []
-        self.live: Link | None = None  # the one that hears what is said now
+        self.live = [Live(None)]
+        if folder.n_channels > 1:
+            self.live = [Live(channel) for channel in range(folder.n_channels)]
         self.options: dict[str, Any] = {}  # as updated in mid-session; each new connection's too
         self.first_connection = 1 + max(
             (e.connection for e in folder.entries if e.connection is not None), default=-1
@@ -57,8 +73,6 @@ class Context:
         self.stop_by: float | None = None  # monotonic; a stop was asked, and must end by then
         self.error: NbstreamError | None = None
         self.problem = ("", "")
-        self.sent_frame = 0  # up to where the live stretch has been sent
-        self.retry_at_s: float | None = None  # on the session's clock, while waiting to reconnect
         self._began_s = began_s
         self._is_over = False  # no connection may be opened any more
 
@@ -97,8 +111,11 @@ class Context:
         with self.news:
             self.news.notify_all()
 
-    def open(self, start_frame: int) -> Link:
-        """Open a connection whose clock starts at `start_frame`. Raises what refused it."""
+    def open(self, start_frame: int, channel: int | None = None, live: Live | None = None) -> Link:
+        """Open a connection whose clock starts at `start_frame`. Raises what refused it.
+
+        It hears `channel`; with `live`, what is said on it now.
+        """
         url, headers = self.service.url(), self.service.headers()
         left_s = math.inf if self.stop_by is None else self.stop_by - time.monotonic()
         connection = Connection(url, headers, timeout_s=min(HANDSHAKE_TIMEOUT_S, max(1.0, left_s)))
@@ -111,11 +128,13 @@ class Context:
             connection.close()
             raise StateError("the session is over.", state="stopped")
         try:
-            self.log(ev.Connected(without_query(url), start_frame), link.number)
+            self.log(ev.Connected(without_query(url), start_frame, channel), link.number)
         except NbstreamError:  # The disk: nobody will receive on it.
             link.discard()
             raise
         link.start()
+        if live is not None:  # From here on it gets what is updated; what was before, now.
+            live.link = link
         if self.options:
             with contextlib.suppress(Closed):  # The next to use it finds out why.
                 link.send_text(protocol.update_configuration(**self.options))
@@ -131,8 +150,13 @@ class Context:
         return self.billed_s() / 3600 * self.service.usd_per_hour
 
     def behind_s(self) -> float:
-        """Audio of the newest connection's stretch that has not been sent yet."""
-        return (self.folder.n_frames - self.sent_frame) / self.folder.sample_rate_hz
+        """Audio that has not been sent yet, of the channel that is farthest behind."""
+        sent_frame = min(live.sent_frame for live in self.live)
+        return (self.folder.n_frames - sent_frame) / self.folder.sample_rate_hz
+
+    def retry_at_s(self) -> float | None:
+        """When the next attempt to reconnect is due, on the session's clock; None if none is."""
+        return min((k.retry_at_s for k in self.live if k.retry_at_s is not None), default=None)
 
     def spoken_s(self) -> float:
         """When the last word arrived, on the session's clock; 0 before the first."""
@@ -140,9 +164,19 @@ class Context:
         return max((row.arrived_s for row in rows), default=0.0)
 
     def newest(self) -> Link | None:
-        """The connection that hears what is said now, else the last that was opened."""
+        """The newest connection that hears what is said now, else the last that was opened."""
         with self.news:
-            return self.live or (self.links[-1] if self.links else None)
+            live = [live.link for live in self.live if live.link is not None]
+            return max(live or self.links, key=lambda link: link.number, default=None)
+
+    def open_links(self) -> list[Link]:
+        """Those that hear what is said now, and can be spoken to."""
+        links = [live.link for live in self.live if live.link is not None]
+        return [link for link in links if link.begin is not None and link.ending is None]
+
+    def who(self, channel: int | None) -> str:
+        """Whose channel it is, to begin a message with; empty where there is only one."""
+        return "" if channel is None else f"{self.folder.speakers[channel]}: "
 
     def close_links(self, timeout_s: float = 5.0) -> None:
         """Close every socket for good and wait until the receive threads have said so."""

@@ -29,7 +29,7 @@ def fill_gaps(folder: Folder, session: Session, service: Service | str | None) -
     Returns
     -------
     float
-        Seconds of audio that were transcribed now.
+        Seconds of audio that were transcribed now; of channels that are kept apart, all added up.
 
     Raises
     ------
@@ -55,9 +55,9 @@ def fill_gaps(folder: Folder, session: Session, service: Service | str | None) -
     )
     watch.start()
     try:
-        for start, end in missing:
+        for start, end, channel in missing:
             # Somebody waits for this call: what refuses it is raised at once.
-            Sender(context, start, end, is_patient=False).run()
+            Sender(context, start, end, channel=channel, is_patient=False).run()
     finally:
         done.set()
         watch.join()
@@ -66,8 +66,8 @@ def fill_gaps(folder: Folder, session: Session, service: Service | str | None) -
             if folder.state == "interrupted":
                 folder.update(state="recovered")
         folder.close()
-    left = sum(end - start for start, end in folder.missing())
-    return (sum(end - start for start, end in missing) - left) / SAMPLE_RATE_HZ
+    left = sum(end - start for start, end, _ in folder.missing())
+    return (sum(end - start for start, end, _ in missing) - left) / SAMPLE_RATE_HZ
 
 
 def _watch(context: Context, done: threading.Event) -> None:

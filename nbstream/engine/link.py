@@ -106,7 +106,7 @@ class Link:
             self._connection.send_audio(pcm)
         finally:
             self._sending_since_s = None
-        self._sent_s += len(pcm) / audio.BYTES_PER_FRAME / audio.SAMPLE_RATE_HZ
+        self._sent_s += len(pcm) / audio.BYTES_PER_SAMPLE / audio.SAMPLE_RATE_HZ
         if self._context.now_s() - since_s > _BLOCKED_S:
             self._heard()
 

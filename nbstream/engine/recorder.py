@@ -4,6 +4,7 @@
 |---|---|---|
 | nbstream-capture | source -> audio.wav, in `capture` | the source ends, or a stop is asked |
 | nbstream-send | audio.wav -> network, by `sender`; ends the session | all is over |
+| nbstream-send-1 ... | likewise, for each further channel that is kept apart | all of it is sent |
 | nbstream-fill | likewise, for a stretch that a long drop left behind | it is transcribed |
 | nbstream-receive | network -> events.jsonl; one a connection, in `link` | its socket closes |
 | nbstream-notify | snapshots -> listeners; folder -> disk; limits | after the last snapshot |
@@ -14,8 +15,9 @@ All are daemons: a forgotten session must not keep a kernel from ending, and at 
 says ``Terminate`` for it. The recording is the queue: the send thread reads the file that the
 capture thread writes, so a slow network never reaches the microphone.
 
-What they share stands in `Context`, with the rules of its one condition. Only the send thread
-assigns `_state` once the session has started.
+What they share stands in `Context`, with the rules of its one condition. Once the session has
+started, only the send threads assign `_state`, one at a time under `_state_lock`, which is held
+while the change is put on disk, so that its order there is the true one.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from nbstream import events as ev
 from nbstream._version import __version__
 from nbstream.connection import Closed
 from nbstream.engine.capture import Capture
-from nbstream.engine.context import Context
+from nbstream.engine.context import Context, Live
 from nbstream.engine.filling import fill_gaps
 from nbstream.engine.limits import Limits
 from nbstream.engine.link import Link
@@ -50,6 +52,8 @@ from nbstream.store import Folder
 
 NOTIFY_HZ: Final = 10
 END_TIMEOUT_S: Final = 20.0
+# Of the states of its channels, a session has the first one here.
+_LAGGING: Final = (State.CONNECTING, State.RECONNECTING, State.RECORDING, State.DRAINING)
 
 
 class Engine:
@@ -88,13 +92,13 @@ class Engine:
         self._name = name
         self._context: Context | None = None
         self._start_lock = threading.Lock()
+        self._state_lock = threading.Lock()
         self._state = State.IDLE
         self._refused: NbstreamError | None = None  # at a start that left no session
         self._ready = threading.Event()  # recording, or over
         self._over = threading.Event()  # STOPPED or FAILED, folder closed
         self._told = threading.Event()  # the last snapshot went out
         self._forgotten = False
-        self._fillers: list[threading.Thread] = []
         self._listeners: list[Callable[[Snapshot], None]] = []
 
     # -- commands, from any thread ---------------------------------------------------------------
@@ -209,18 +213,22 @@ class Engine:
         self._forgotten = True
 
     def send(self, text: str) -> None:
-        """Send a control message on the open connection, after it is on disk."""
-        link = self._context.newest() if self._context else None
-        if link is None or link.begin is None or link.ending is not None:
+        """Send a control message on the open connection of each channel, after it is on disk."""
+        links = self._context.open_links() if self._context else []
+        if not links:
             raise StateError(
                 "there is no open connection now.",
                 hint="Wait until the state is recording.",
                 state=self._state,
             )
-        try:
-            link.send_text(text)
-        except Closed as closed:
-            raise ConnectError(f"the connection broke while sending: {closed}.") from None
+        broken: list[Closed] = []
+        for link in links:
+            try:
+                link.send_text(text)
+            except Closed as closed:
+                broken.append(closed)
+        if len(broken) == len(links):
+            raise ConnectError(f"the connection broke while sending: {broken[0]}.")
 
     def subscribe(self, listener: Callable[[Snapshot], None]) -> None:
         """Have `listener` called with snapshots, at most 10 a second, by one thread."""
@@ -250,7 +258,7 @@ class Engine:
         rows = self.session.fold_rows()
         finals = sum(row.is_final for row in rows)
         now_s = context.now_s()
-        retry_at_s = context.retry_at_s
+        retry_at_s = context.retry_at_s()
         is_captured = context.captured.is_set()
         return Snapshot(
             state=self._state,
@@ -270,34 +278,59 @@ class Engine:
     def __repr__(self) -> str:
         return f"<Engine {self.snapshot()}>"
 
-    # -- nbstream-send ---------------------------------------------------------------------------
+    # -- nbstream-send, nbstream-send-1 ... --------------------------------------------------------
 
     def _send(self, context: Context) -> None:
         try:
             # A source that can't be opened costs no connection.
             self._capture.opened.wait()
             if context.error is None or context.folder.n_frames:
-                self._live_sender(context).run()
-            for filler in self._fillers:
+                first, *others = context.live
+                threads = [
+                    self._spawn(f"send-{live.channel}", self._transcribe, context, live)
+                    for live in others
+                ]
+                self._transcribe(context, first)
+                for thread in threads:
+                    thread.join()
+        finally:
+            self._finish(context)
+
+    def _transcribe(self, context: Context, live: Live) -> None:
+        """Have one channel transcribed, what was missed of it too."""
+        fillers: list[threading.Thread] = []
+
+        def hand_over(start_frame: int, end_frame: int) -> None:
+            filler = self._spawn("fill", self._fill, context, live.channel, start_frame, end_frame)
+            fillers.append(filler)
+
+        sender = Sender(
+            context,
+            channel=live.channel,
+            hand_over=hand_over,
+            on_open=lambda link: self._accepted(context, live, link),
+            on_drop=lambda: self._move(context, live, State.RECONNECTING),
+            on_end=lambda: self._move(context, live, State.DRAINING),
+        )
+        try:
+            sender.run()
+            for filler in fillers:
                 filler.join()
         except NbstreamError as error:
             context.fail(error)
         except Exception as error:  # A bug of ours must end in FAILED, never in silence.
             context.fail(NbstreamError(f"internal error: {type(error).__name__}: {error}."))
-        finally:
-            self._finish(context)
+        else:
+            return
+        self.stop(wait=False)  # The other channels get to say their Terminate.
 
-    def _live_sender(self, context: Context) -> Sender:
-        return Sender(
-            context,
-            hand_over=lambda start, end: self._fill(context, start, end),
-            on_open=lambda link: self._accepted(context, link),
-            on_drop=lambda: self._set_state(context, State.RECONNECTING),
-            on_end=lambda: self._set_state(context, State.DRAINING),
-        )
-
-    def _accepted(self, context: Context, link: Link) -> None:
+    def _accepted(self, context: Context, live: Live, link: Link) -> None:
         """Say what the service makes of our wishes; from here on it is recording."""
+        if live is context.live[0]:  # The others wish for the same.
+            self._tell_what_is_used(context, link)
+        self._move(context, live, State.RECORDING)
+
+    def _tell_what_is_used(self, context: Context, link: Link) -> None:
         assert link.begin is not None
         asked, used = self.service.model, link.begin.model or self.service.model
         if used != asked:
@@ -308,19 +341,16 @@ class Engine:
         idle = protocol.ineffective(self.service.options, used)
         if idle and self.service.name != "local":
             context.note(f"{', '.join(idle)}: no effect on {used}.")
-        self._set_state(context, State.RECORDING)
-        self._ready.set()
 
-    def _fill(self, context: Context, start_frame: int, end_frame: int) -> None:
+    def _fill(
+        self, context: Context, channel: int | None, start_frame: int, end_frame: int
+    ) -> None:
         """Transcribe a stretch that was missed, beside what goes on live."""
-
-        def job(context: Context) -> None:
-            try:
-                Sender(context, start_frame, end_frame).run()
-            except NbstreamError as error:
-                context.note(error.message, "What is missing stands in session.gaps.")
-
-        self._fillers.append(self._spawn("fill", job, context))
+        try:
+            Sender(context, start_frame, end_frame, channel=channel).run()
+        except NbstreamError as error:
+            message = context.who(channel) + error.message
+            context.note(message, "What is missing stands in session.gaps.")
 
     def _finish(self, context: Context) -> None:
         """End the session: capture ended, holes noted, folder closed, state final."""
@@ -332,8 +362,8 @@ class Engine:
         # Each by itself: what a full disk refuses must not keep the rest from being said.
         with contextlib.suppress(NbstreamError, OSError):
             cause = str(context.error) if context.error else context.problem[0]
-            for start, end in folder.missing():
-                context.log(ev.Gap(start, end, cause))
+            for start, end, channel in folder.missing():
+                context.log(ev.Gap(start, end, cause, channel))
         with contextlib.suppress(NbstreamError, OSError):
             folder.update(
                 ended_s=round(context.now_s(), 3),
@@ -449,9 +479,19 @@ class Engine:
             self._state = state
             context.log(ev.StateChanged(state))
 
+    def _move(self, context: Context, live: Live, state: State) -> None:
+        """One channel has moved to `state`: so has the session, once all of them have."""
+        with self._state_lock:
+            live.state = state
+            states = {live.state for live in context.live}
+            self._set_state(context, next(state for state in _LAGGING if state in states))
+            if State.CONNECTING not in states:
+                self._ready.set()
+
     def _meta(self) -> dict[str, Any]:
         return {
             "source": {"kind": self.source.kind, "label": self.source.label},
+            "speakers": list(self.source.speakers),
             "service": self.service.describe(),
             "versions": {"nbstream": __version__, "python": platform.python_version()},
             "platform": platform.platform(),

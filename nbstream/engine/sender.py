@@ -52,6 +52,8 @@ class Sender:
         First frame of the stretch.
     end_frame : int, optional
         End of the stretch; by default wherever capture ends, which makes this the live one.
+    channel : int, optional
+        Of channels that are kept apart, the one to send.
     is_patient : bool, optional
         Whether a first connection that fails is tried again too, instead of raising what refused
         it; by default with `end_frame`.
@@ -69,6 +71,7 @@ class Sender:
         start_frame: int = 0,
         end_frame: int | None = None,
         *,
+        channel: int | None = None,
         is_patient: bool | None = None,
         hand_over: Callable[[int, int], None] | None = None,
         on_open: Callable[[Link], None] | None = None,
@@ -78,6 +81,8 @@ class Sender:
         self.cursor = _on_grid(start_frame)
         self._context = context
         self._end_frame = end_frame
+        self._channel = channel
+        self._live = context.live[channel or 0] if end_frame is None else None
         self._hand_over = hand_over
         self._on_open = on_open or (lambda link: None)
         self._on_drop = on_drop or (lambda: None)
@@ -140,10 +145,8 @@ class Sender:
     def _connect(self) -> Link:
         """Open the next connection, at the cursor or, behind a long backlog, near now."""
         missed, start = self.cursor, self._live_frame()
-        link = self._context.open(start)
+        link = self._context.open(start, self._channel, self._live)
         self.cursor = start
-        if self.is_live:
-            self._context.live = link
         if self._hand_over is not None and start > missed:
             self._hand_over(missed, start)
         self._was_open = True
@@ -183,13 +186,13 @@ class Sender:
                 if not n_frames or pause_s:
                     self._wait_for_news(recorded, pause_s)
                     continue
-                pcm = context.folder.read_pcm(self.cursor, n_frames)
-                link.send_audio(pcm + bytes(n_pad * audio.BYTES_PER_FRAME))
+                pcm = context.folder.read_pcm(self.cursor, n_frames, self._channel)
+                link.send_audio(pcm + bytes(n_pad * audio.BYTES_PER_SAMPLE))
                 context.folder.note_sent(self.cursor, n_frames, link.number, context.now_s())
                 self.cursor += n_frames
                 sent_frames += n_frames
-                if self.is_live:
-                    context.sent_frame = self.cursor
+                if self._live is not None:
+                    self._live.sent_frame = self.cursor
         except Closed:
             pass  # The receive thread learns why.
         return link.ended()
@@ -264,8 +267,8 @@ class Sender:
 
     def _pause(self, first_frame: int, n_frames: int) -> int:
         """Where the last pause in this stretch is, on the grid."""
-        samples = audio.to_array(self._context.folder.read_pcm(first_frame, n_frames))
-        frame = first_frame + audio.last_pause(samples)
+        pcm = self._context.folder.read_pcm(first_frame, n_frames, self._channel)
+        frame = first_frame + audio.last_pause(audio.to_array(pcm))
         return frame - frame % GRID_FRAMES
 
     def _urgency(self, link: Link) -> float:
@@ -316,17 +319,18 @@ class Sender:
         longest_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**self._failures)
         self._failures += 1
         wait_s = least_s + random.uniform(0, longest_s)
-        context.note(error.message, f"Recording goes on; connecting again in {wait_s:.1f} s.")
+        message = context.who(self._channel) + error.message
+        context.note(message, f"Recording goes on; connecting again in {wait_s:.1f} s.")
         retry_at_s = context.now_s() + wait_s
-        if self.is_live:
-            context.retry_at_s = retry_at_s
+        if self._live is not None:
+            self._live.retry_at_s = retry_at_s
         with context.news:
             while (left_s := retry_at_s - context.now_s()) > 0 and not context.must_end():
                 if was_recording and context.captured.is_set():
                     break  # Stopped: now somebody waits.
                 context.news.wait(min(0.5, left_s))
-        if self.is_live:
-            context.retry_at_s = None
+        if self._live is not None:
+            self._live.retry_at_s = None
 
 
 def _on_grid(frame: int) -> int:

@@ -40,6 +40,8 @@ class Source(Protocol):
         Seconds of audio a second; 0.0 is as fast as it can be read.
     warning : str
         What the person should know of it, once it is open; empty if nothing.
+    speakers : tuple of str
+        Who is on each channel of the chunks; empty if they have one channel, of whoever speaks.
     """
 
     label: str
@@ -47,6 +49,7 @@ class Source(Protocol):
     live: bool
     speed: float
     warning: str
+    speakers: tuple[str, ...]
 
     def check(self) -> None:
         """Raise SourceError for what can be known before opening."""

@@ -8,12 +8,13 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbstream.audio import BYTES_PER_FRAME, SAMPLE_RATE_HZ, Chunk
+from nbstream.audio import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ, Chunk
 from nbstream.errors import ParameterError, SourceError, StateError
+from nbstream.sources import speakers as names
 from nbstream.sources.convert import Converter, FloatBlock, cut
 from nbstream.sources.quiet import quiet_stderr
 from nbstream.sources.wav import WavReader, read_layout
@@ -27,6 +28,7 @@ SLOWEST = 0.01
 
 class _Reader(Protocol):
     rate_hz: int
+    n_channels: int
     n_frames: int
 
     def read(self, n_frames: int) -> FloatBlock: ...
@@ -38,6 +40,7 @@ class _SoundfileReader:
 
     def __init__(self, file: Any) -> None:
         self.rate_hz: int = file.samplerate
+        self.n_channels: int = file.channels
         self.n_frames: int = file.frames
         # After each read soundfile seeks to where it already is. In an MP3 that makes the decoder
         # start anew and spoils the audio behind it; a file that "can't seek" is just read on.
@@ -53,7 +56,7 @@ class _SoundfileReader:
 
 
 class AudioFile:
-    """An audio file as a source: any rate and channel count, downmixed and resampled.
+    """An audio file as a source: any rate and channel count, resampled and downmixed.
 
     16-bit WAV at 16 kHz is read bit-exact and needs no other package. Other rates need soxr, other
     formats soundfile; both come with the extra ``audio``. Memory use does not depend on the length.
@@ -65,6 +68,9 @@ class AudioFile:
     speed : float
         Seconds of audio a second: 1.0 as it was spoken, 2.0 twice as fast, 0 as fast as the file
         can be read.
+    speakers : sequence of str, optional
+        Who is on each channel: as many names as the file has channels. They are kept apart then,
+        each with a connection of its own (and its price); otherwise they are mixed into one.
 
     Attributes
     ----------
@@ -75,22 +81,31 @@ class AudioFile:
     Raises
     ------
     ParameterError
-        For a speed that is neither 0 nor a number of at least 0.01.
+        For a speed that is neither 0 nor a number of at least 0.01, and for speakers of which
+        one is empty or comes twice.
     """
 
     kind: str = "file"
     live: bool = False
 
-    def __init__(self, path: str | os.PathLike[str], speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        speed: float = 1.0,
+        *,
+        speakers: Sequence[str] = (),
+    ) -> None:
         self.path = Path(os.path.expanduser(path))
         self.label: str = self.path.name
         self.speed: float = _checked_speed(speed)
+        self.speakers: tuple[str, ...] = names.checked(speakers)
         self.warning = ""
         self._reader: _Reader | None = None
         self._converter: Converter | None = None
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.path)!r}, speed={self.speed:g})"
+        speakers = f", speakers={self.speakers!r}" if self.speakers else ""
+        return f"{type(self).__name__}({str(self.path)!r}, speed={self.speed:g}{speakers})"
 
     def check(self) -> None:
         """Open and close the file.
@@ -98,7 +113,8 @@ class AudioFile:
         Raises
         ------
         SourceError
-            If it is missing, unreadable, empty, not audio, or needs a package that is not there.
+            If it is missing, unreadable, empty, not audio, needs a package that is not there, or
+            has another number of channels than speakers were named.
         """
         reader, _ = self._open()
         reader.close()
@@ -129,14 +145,15 @@ class AudioFile:
         """
         started_s = time.monotonic()
         n_frames = 0
-        for pcm in cut(self._blocks()):
-            n_frames += len(pcm) // BYTES_PER_FRAME
+        n_channels = len(self.speakers) or 1
+        for pcm in cut(self._blocks(), n_channels):
+            n_frames += len(pcm) // (BYTES_PER_SAMPLE * n_channels)
             if self.speed:
                 due_s = started_s + n_frames / SAMPLE_RATE_HZ / self.speed
                 stop.wait(max(0.0, due_s - time.monotonic()))
             if stop.is_set():
                 return
-            yield Chunk(pcm, time.monotonic())
+            yield Chunk(pcm, time.monotonic(), n_channels=n_channels)
 
     def _blocks(self) -> Iterator[bytes]:
         reader, converter = self._reader, self._converter
@@ -173,7 +190,9 @@ class AudioFile:
                 raise self._error(
                     "has a header but no samples", "Record it again or take another file."
                 )
-            return reader, Converter(reader.rate_hz, self.label)
+            if self.speakers and reader.n_channels != len(self.speakers):
+                raise names.wrong_number(str(self.path), reader.n_channels, self.speakers)
+            return reader, Converter(reader.rate_hz, self.label, len(self.speakers) or 1)
         except SourceError:
             reader.close()
             raise

@@ -11,13 +11,14 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nbstream.audio import BYTES_PER_FRAME, SAMPLE_RATE_HZ, Chunk
+from nbstream.audio import BYTES_PER_SAMPLE, CHUNK_FRAMES, SAMPLE_RATE_HZ, Chunk
 from nbstream.errors import SourceError, StateError
-from nbstream.sources.convert import CHUNK_BYTES, Converter, cut, floats
+from nbstream.sources import speakers as names
+from nbstream.sources.convert import Converter, cut, floats
 from nbstream.sources.portaudio import Device, choose, inputs, portaudio
 from nbstream.sources.quiet import quiet_stderr
 
@@ -51,6 +52,15 @@ class Microphone:
     device : int or str, optional
         Index as in `devices`, or a part of the name that only one device has, in any case.
         The system's default device if not given.
+    speakers : sequence of str, optional
+        Who is on each channel, from the device's first one on. With two names or more, so many
+        channels are recorded and kept apart, each with a connection of its own (and its price);
+        otherwise the device is mixed into one channel.
+
+    Raises
+    ------
+    ParameterError
+        For speakers of which one is empty or comes twice.
     """
 
     kind: str = "mic"
@@ -58,16 +68,19 @@ class Microphone:
     speed: float = 1.0
     warning: str = ""
 
-    def __init__(self, device: int | str | None = None) -> None:
+    def __init__(self, device: int | str | None = None, *, speakers: Sequence[str] = ()) -> None:
         self.device = device
+        self.speakers: tuple[str, ...] = names.checked(speakers)
         self.label: str = "microphone" if device is None else f"microphone: {device}"
         self._blocks: queue.SimpleQueue[_Block] = queue.SimpleQueue()
         self._converter: Converter | None = None
-        self._n_channels = 1
+        self._n_channels = 1  # as the device gives them
         self._undo = contextlib.ExitStack()
 
     def __repr__(self) -> str:
-        return f"Microphone({'' if self.device is None else repr(self.device)})"
+        device = [] if self.device is None else [repr(self.device)]
+        speakers = [f"speakers={self.speakers!r}"] if self.speakers else []
+        return f"Microphone({', '.join(device + speakers)})"
 
     def check(self) -> None:
         """Look for PyAudio and the device without opening it.
@@ -75,20 +88,21 @@ class Microphone:
         Raises
         ------
         SourceError
-            If PyAudio, PortAudio or the device is missing, or several devices fit.
+            If PyAudio, PortAudio or the device is missing, several devices fit, or it has fewer
+            channels than speakers were named.
         """
         with portaudio() as (_, audio):
-            choose(inputs(audio), self.device)
+            self._choose(audio)
 
     def __enter__(self) -> Self:
         with quiet_stderr(), contextlib.ExitStack() as undo:
             pyaudio, audio = undo.enter_context(portaudio())
-            device = choose(inputs(audio), self.device)
+            device = self._choose(audio)
             self.label = f"microphone: {device.name}"
             self._blocks = queue.SimpleQueue()
             stream, rate_hz, self._n_channels = self._open(pyaudio, audio, device)
             undo.callback(_close, stream)
-            self._converter = Converter(rate_hz, self.label)
+            self._converter = Converter(rate_hz, self.label, len(self.speakers) or 1)
             self._undo = undo.pop_all()
         return self
 
@@ -118,6 +132,9 @@ class Microphone:
             raise StateError(
                 f"{self.label} is not open.", hint="Read it inside `with source:`.", state="closed"
             )
+        n_channels = len(self.speakers) or 1
+        frame_bytes = BYTES_PER_SAMPLE * n_channels
+        chunk_bytes = CHUNK_FRAMES * frame_bytes
         waiting = bytearray()
         overflows = 0
         captured_s = block_s = time.monotonic()
@@ -125,17 +142,17 @@ class Microphone:
             waiting += convert(floats(block.pcm, self._n_channels))
             overflows += block.overflowed
             block_s = block.captured_s
-            while len(waiting) >= CHUNK_BYTES:
-                pcm = bytes(waiting[:CHUNK_BYTES])
-                del waiting[:CHUNK_BYTES]
+            while len(waiting) >= chunk_bytes:
+                pcm = bytes(waiting[:chunk_bytes])
+                del waiting[:chunk_bytes]
                 # What still waits was recorded after this chunk. Blocks may come in a burst.
-                waiting_s = len(waiting) / BYTES_PER_FRAME / SAMPLE_RATE_HZ
+                waiting_s = len(waiting) / frame_bytes / SAMPLE_RATE_HZ
                 captured_s = max(captured_s, block_s - waiting_s)
-                yield Chunk(pcm, captured_s, overflows)
+                yield Chunk(pcm, captured_s, overflows, n_channels=n_channels)
                 overflows = 0
         waiting += convert(floats(b"", self._n_channels), last=True)
-        for pcm in cut([bytes(waiting)]):
-            yield Chunk(pcm, max(captured_s, block_s), overflows)
+        for pcm in cut([bytes(waiting)], n_channels):
+            yield Chunk(pcm, max(captured_s, block_s), overflows, n_channels=n_channels)
             overflows = 0
 
     def _until(self, stop: threading.Event) -> Iterator[_Block]:
@@ -160,9 +177,18 @@ class Microphone:
         for _ in range(self._blocks.qsize()):
             yield self._blocks.get()
 
+    def _choose(self, audio: Any) -> Device:
+        device = choose(inputs(audio), self.device)
+        if device.channels < len(self.speakers):
+            label = f"microphone: {device.name}"
+            raise names.wrong_number(label, device.channels, self.speakers)
+        return device
+
     def _open(self, pyaudio: Any, audio: Any, device: Device) -> tuple[Any, int, int]:
         """Open the device at the first rate and channel count it takes."""
         blocks = self._blocks
+        is_apart = len(self.speakers) > 1
+        counts = [len(self.speakers)] if is_apart else range(1, min(2, device.channels) + 1)
 
         def receive(pcm: bytes, n_frames: int, times: object, status: int) -> tuple[None, int]:
             overflowed = bool(status & pyaudio.paInputOverflow)
@@ -171,7 +197,7 @@ class Microphone:
 
         refused: dict[str, OSError | ValueError] = {}
         for rate_hz in (SAMPLE_RATE_HZ, device.default_rate_hz):
-            for n_channels in range(1, min(2, device.channels) + 1):
+            for n_channels in counts:
                 try:
                     stream = audio.open(
                         rate=rate_hz,

@@ -89,7 +89,7 @@ class WavReader:
     def __init__(self, file: BinaryIO, layout: Layout) -> None:
         self.rate_hz = layout.rate_hz
         self.n_frames = layout.n_frames
-        self._n_channels = layout.n_channels
+        self.n_channels = layout.n_channels
         self._left_frames = layout.n_frames
         self._file = file
         file.seek(layout.start_byte)
@@ -97,7 +97,7 @@ class WavReader:
     def read(self, n_frames: int) -> FloatBlock:
         """Read up to `n_frames`, shape (frames, channels), full scale 1.0; empty at the end."""
         n_frames = min(n_frames, self._left_frames)
-        block = floats(self._file.read(n_frames * 2 * self._n_channels), self._n_channels)
+        block = floats(self._file.read(n_frames * 2 * self.n_channels), self.n_channels)
         self._left_frames -= len(block)
         return block
 

@@ -17,11 +17,20 @@ from nbstream.tables.growth import Growth
 from nbstream.tables.schema import SCHEMA
 
 
+def in_order(rows: Iterable[TurnRow]) -> list[TurnRow]:
+    """`rows` by where they begin in the audio; those without words at the end."""
+
+    def key(row: TurnRow) -> tuple[float, int, int]:
+        start_s = row.start_s
+        return math.inf if math.isnan(start_s) else start_s, row.connection, row.turn_order
+
+    return sorted(rows, key=key)
+
+
 def turns(rows: Sequence[TurnRow]) -> pd.DataFrame:
     """One row a turn, latest version of each, in order of audio; columns as in `SCHEMA`."""
     names = SCHEMA["turns"]
-    ordered = sorted(rows, key=_in_order_of_audio)
-    return _frame("turns", ([getattr(row, name) for name in names] for row in ordered))
+    return _frame("turns", ([getattr(row, name) for name in names] for row in in_order(rows)))
 
 
 def words(rows: Sequence[TurnRow]) -> pd.DataFrame:
@@ -43,7 +52,7 @@ def words(rows: Sequence[TurnRow]) -> pd.DataFrame:
                 row.growth.first_s[i],
                 row.growth.final_s[i],
             ]
-            for row in sorted(rows, key=_in_order_of_audio)
+            for row in in_order(rows)
             for i, word in enumerate(row.words)
         ),
     )
@@ -76,7 +85,7 @@ def events(entries: Iterable[ev.Entry]) -> pd.DataFrame:
 
 def gaps(
     entries: Sequence[ev.Entry],
-    untold: Sequence[tuple[int, int]] = (),
+    untold: Sequence[tuple[int, int, int | None]] = (),
     sample_rate_hz: int = SAMPLE_RATE_HZ,
 ) -> pd.DataFrame:
     """One row a hole: audio not transcribed, or lost by the device; columns as in `SCHEMA`.
@@ -85,7 +94,7 @@ def gaps(
     ----------
     entries : sequence of Entry
         All events: overflows, and why stretches were not transcribed.
-    untold : sequence of (start, end)
+    untold : sequence of (start, end, channel)
         Stretches not transcribed, in frames, as from `missing`.
 
     """
@@ -99,7 +108,8 @@ def chunks(records: npt.NDArray[Any]) -> pd.DataFrame:
     Parameters
     ----------
     records : array, shape (records,), dtype `CHUNK_RECORD`
-        As in ``chunks.bin``. The message that holds a chunk's last frame is the one it went with.
+        As in ``chunks.bin``. The message that holds a chunk's last frame is the one it went with;
+        of several, as where channels are kept apart, that of the connection opened last.
 
     """
     captured = records[records["connection"] < 0]
@@ -186,19 +196,26 @@ def summary(event: ev.Event) -> str:
 
 
 def _gap_rows(
-    entries: Sequence[ev.Entry], untold: Sequence[tuple[int, int]], sample_rate_hz: int
+    entries: Sequence[ev.Entry],
+    untold: Sequence[tuple[int, int, int | None]],
+    sample_rate_hz: int,
 ) -> Iterator[list[Any]]:
     told_why = [entry.event for entry in entries if isinstance(entry.event, ev.Gap)]
-    for start, end in untold:
-        causes = [gap.cause for gap in told_why if gap.start_frame < end and start < gap.end_frame]
+    for start, end, channel in untold:
+        causes = [
+            gap.cause
+            for gap in told_why
+            if gap.channel == channel and gap.start_frame < end and start < gap.end_frame
+        ]
         cause = causes[-1] if causes else "the recording was interrupted"
-        yield [start / sample_rate_hz, end / sample_rate_hz, "gap", cause, 0.0]
+        yield [start / sample_rate_hz, end / sample_rate_hz, "gap", cause, 0.0, channel]
     for entry in entries:
         event = entry.event
         if isinstance(event, ev.Overflow):
             at_s = event.frame / sample_rate_hz
             lost_s = event.lost_frames / sample_rate_hz if event.lost_frames else math.nan
-            yield [at_s, at_s, "overflow", f"the device lost audio {event.count} times", lost_s]
+            cause = f"the device lost audio {event.count} times"
+            yield [at_s, at_s, "overflow", cause, lost_s, None]
 
 
 def _partial_rows(entries: Iterable[ev.Entry]) -> Iterator[list[Any]]:
@@ -226,11 +243,6 @@ def _partial_rows(entries: Iterable[ev.Entry]) -> Iterator[list[Any]]:
             growth.n_revised,
         ]
         growths[key] = growth, -1 if turn.end_of_turn else n + 1
-
-
-def _in_order_of_audio(row: TurnRow) -> tuple[float, int, int]:
-    start_s = row.start_s
-    return (math.inf if math.isnan(start_s) else start_s, row.connection, row.turn_order)
 
 
 def _frame(table: str, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:

@@ -70,6 +70,7 @@ SCHEMA: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "kind": ("string", "gap: recorded, not transcribed; overflow: lost by the device"),
         "cause": ("string", "why"),
         "lost_s": ("float64", "audio missing from the recording; NaN where it can't be told"),
+        "channel": ("Int64", "which was not transcribed; <NA> of one channel, and of all"),
     },
     "chunks": {
         "frame": ("int64", "position of the chunk's first frame"),

@@ -1,12 +1,4 @@
-"""The session folder: append while recording, read at any time, mend after a crash.
-
-```
-session.json       format version, rate, source, service (never the key), clock, state; by rename
-audio.wav          16-bit mono; header refreshed about once a second, readers trust the file size
-events.jsonl       one object a line; the server's messages word for word under "raw"
-chunks.bin         24-byte records: frame, length, connection (-1: captured), seconds
-annotations.jsonl  append only
-```
+"""`Folder`: one session's folder, being written or read.
 
 Who writes what while recording: audio the capture thread alone; `chunks.bin` and events anybody,
 under `_lock`; ``session.json`` under `_lock`. The lock is held for one append, never while
@@ -17,12 +9,9 @@ killed kernel loses nothing; `sync` (once a second) makes them outlive a power c
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
-import re
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,12 +24,10 @@ from nbstream import audio, tables
 from nbstream import events as ev
 from nbstream.errors import StoreError
 from nbstream.eventlog import EventLog
+from nbstream.store import files
+from nbstream.store.files import cannot, is_being_recorded
+from nbstream.store.mend import mend_audio, mend_chunks, mend_events
 from nbstream.tables import CHUNK_RECORD
-
-try:
-    import fcntl
-except ImportError:  # Windows: two writers of one folder go unnoticed there.
-    fcntl = None  # type: ignore[assignment]
 
 FORMAT_VERSION: Final = 1
 _ENDED: Final = ("stopped", "failed", "recovered")
@@ -66,6 +53,9 @@ class Folder:
         self.meta = meta
         self.damage = Damage()
         self.sample_rate_hz: int = meta["sample_rate_hz"]
+        self.n_channels: int = meta["channels"]
+        self.speakers = tuple(meta["speakers"])
+        self.frame_bytes = audio.BYTES_PER_SAMPLE * self.n_channels
         self.n_frames = 0
         self.entries = EventLog(path / "events.jsonl")  # everything that happened so far
         # Guards events.jsonl, chunks.bin and session.json; signals a new entry or the end.
@@ -85,6 +75,8 @@ class Folder:
     def create(cls, parent: str | Path, name: str, meta: dict[str, Any]) -> Folder:
         """Make a new folder under `parent` and open it for writing.
 
+        `meta` goes into ``session.json``; with ``speakers`` in it, the audio has a channel of each.
+
         Raises
         ------
         StoreError
@@ -93,24 +85,23 @@ class Folder:
         """
         parent = Path(parent).expanduser().absolute()
         now = datetime.now(UTC)
-        stem = now.strftime("%Y-%m-%dT%H-%M-%SZ") + (f"-{_slug(name)}" if name else "")
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-            path = _new_folder(parent, stem)
+            path = files.new_folder(parent, name, now)
         except OSError as error:
-            raise _cannot("make a session folder in", parent, error) from error
+            raise cannot("make a session folder in", parent, error) from error
         head = {"format": FORMAT_VERSION, "name": name, "started_at": now.isoformat()}
-        head |= {"sample_rate_hz": audio.SAMPLE_RATE_HZ, "channels": 1, "state": "idle"}
-        self = cls(path, head | meta)
+        speakers = list(meta.get("speakers", ()))
+        head |= {"sample_rate_hz": audio.SAMPLE_RATE_HZ, "channels": len(speakers) or 1}
+        self = cls(path, head | {"speakers": speakers, "state": "idle"} | meta)
         try:
             # Unbuffered: what an append wrote survives a killed process.
             self._audio = open(path / "audio.wav", "xb", buffering=0)  # noqa: SIM115
-            self._audio.write(audio.wav_header(0, self.sample_rate_hz))
+            self._audio.write(self.wav_header())
             self._header = open(path / "audio.wav", "r+b", buffering=0)  # noqa: SIM115
             self._events = open(path / "events.jsonl", "xb", buffering=0)  # noqa: SIM115
             self._chunks = open(path / "chunks.bin", "xb", buffering=0)  # noqa: SIM115
             self.entries.hold()
-            _lock_file(self._header)
+            files.lock(self._header)
             self.writing = True
             self.update()
         except (OSError, StoreError) as error:
@@ -119,7 +110,7 @@ class Folder:
                 self.discard()  # No half a folder, which nothing could open.
             if isinstance(error, StoreError):
                 raise
-            raise _cannot("write", path, error) from error
+            raise cannot("write", path, error) from error
         return self
 
     @classmethod
@@ -134,12 +125,13 @@ class Folder:
         """
         path = Path(path).expanduser().absolute()
         try:
-            meta = json.loads((path / "session.json").read_text("utf-8"))
+            meta: dict[str, Any] = {"channels": 1, "speakers": ()}  # of a folder that does not say
+            meta |= json.loads((path / "session.json").read_text("utf-8"))
             version = int(meta["format"])
         except FileNotFoundError as error:
             raise StoreError(
                 f"no session in {path}: it has no session.json.",
-                hint=_choices(path),
+                hint=files.choices(path),
                 path=path,
             ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -173,7 +165,7 @@ class Folder:
             If it is being recorded, here or by another process.
 
         """
-        if self.writing or _is_locked(self.path / "audio.wav"):
+        if self.writing or is_being_recorded(self.path):
             raise StoreError(
                 f"{self.path} is being recorded right now.",
                 hint="Wait until it has ended.",
@@ -184,10 +176,10 @@ class Folder:
             self._header = open(self.path / "audio.wav", "r+b", buffering=0)  # noqa: SIM115
             self._events = open(self.path / "events.jsonl", "ab", buffering=0)  # noqa: SIM115
             self._chunks = open(self.path / "chunks.bin", "ab", buffering=0)  # noqa: SIM115
-            _lock_file(self._header)
+            files.lock(self._header)
         except OSError as error:
             self._close_files()
-            raise _cannot("write", self.path, error) from error
+            raise cannot("write", self.path, error) from error
         self.damage = Damage()
         self.entries.hold()
         self.writing = True
@@ -197,7 +189,7 @@ class Folder:
     def append_audio(self, pcm: bytes, captured_s: float) -> int:
         """Append PCM and say where it begins, in frames. Only the capture thread may call it."""
         frame = self.n_frames
-        n_frames = len(pcm) // audio.BYTES_PER_FRAME
+        n_frames = len(pcm) // self.frame_bytes
         self._append(self._audio, pcm)
         # After the samples, so that a reader who sees the new length finds them; before the
         # record, so that a disk that is full now leaves length and header in agreement.
@@ -231,7 +223,7 @@ class Folder:
             except OSError as error:
                 with contextlib.suppress(OSError):
                     new.unlink(missing_ok=True)
-                raise _cannot("write", self.path, error) from error
+                raise cannot("write", self.path, error) from error
 
     def sync(self) -> None:
         """Refresh the WAV header and push everything to the disk itself."""
@@ -244,7 +236,7 @@ class Folder:
                         path=self.path,
                     )
                 self._header.seek(0)
-                self._header.write(audio.wav_header(self.n_frames, self.sample_rate_hz))
+                self._header.write(self.wav_header())
             for file in (self._audio, self._events, self._chunks):
                 if file is not None:
                     os.fsync(file.fileno())
@@ -270,8 +262,11 @@ class Folder:
 
     # -- reading -----------------------------------------------------------------------------
 
-    def read_pcm(self, frame: int, n_frames: int) -> bytes:
-        """PCM of `n_frames` frames from `frame` on, or less where the recording ends."""
+    def read_pcm(self, frame: int, n_frames: int, channel: int | None = None) -> bytes:
+        """PCM of `n_frames` frames from `frame` on, or less where the recording ends.
+
+        Of one channel alone, or as they are stored: interleaved.
+        """
         n_frames = min(n_frames, self.n_frames - frame)
         if n_frames <= 0:
             return b""
@@ -279,27 +274,38 @@ class Folder:
             try:
                 if self._reader is None:
                     self._reader = open(self.path / "audio.wav", "rb")  # noqa: SIM115
-                self._reader.seek(audio.WAV_HEADER_BYTES + frame * audio.BYTES_PER_FRAME)
-                pcm = self._reader.read(n_frames * audio.BYTES_PER_FRAME)
+                self._reader.seek(audio.WAV_HEADER_BYTES + frame * self.frame_bytes)
+                pcm = self._reader.read(n_frames * self.frame_bytes)
             except OSError as error:
-                raise _cannot("read", self.path, error) from error
+                raise cannot("read", self.path, error) from error
             if not self.writing:  # A session may be held for days; its file need not be.
                 self._reader.close()
                 self._reader = None
+        if channel is None or self.n_channels == 1:
             return pcm
+        return audio.to_array(pcm, self.n_channels)[:, channel].tobytes()
 
     def chunk_records(self) -> npt.NDArray[Any]:
         """Records of ``chunks.bin``, dtype `CHUNK_RECORD`; a torn last one is left out."""
         try:
             data = (self.path / "chunks.bin").read_bytes()
         except OSError as error:
-            raise _cannot("read", self.path, error) from error
+            raise cannot("read", self.path, error) from error
         return np.frombuffer(data, CHUNK_RECORD, count=len(data) // CHUNK_RECORD.itemsize)
 
-    def missing(self) -> list[tuple[int, int]]:
-        """Stretches not transcribed, in frames; see `tables.missing`."""
-        records, n_frames = self.chunk_records(), self.n_frames
-        return tables.missing(self.entries[:], records, n_frames, self.sample_rate_hz)
+    def missing(self) -> list[tuple[int, int, int | None]]:
+        """Stretches not transcribed: (start, end) in frames, channel; see `tables.missing`."""
+        return tables.missing(
+            self.entries[:],
+            self.chunk_records(),
+            self.n_frames,
+            self.sample_rate_hz,
+            self.n_channels,
+        )
+
+    def wav_header(self) -> bytes:
+        """The header that ``audio.wav`` has to have now."""
+        return audio.wav_header(self.n_frames, self.sample_rate_hz, self.n_channels)
 
     def release(self) -> None:
         """Close the files that reading keeps open; they are opened again when needed."""
@@ -314,17 +320,10 @@ class Folder:
     def _append(self, file: IO[bytes] | None, data: bytes) -> None:
         if file is None:
             raise StoreError(f"{self.path} is not open for writing.", path=self.path)
-        view = memoryview(data)
         try:
-            while view:
-                view = view[file.write(view) :]
+            files.append(file, data)
         except OSError as error:
-            # A part of it would spoil whatever is appended when there is room again.
-            with contextlib.suppress(OSError):
-                whole = os.fstat(file.fileno()).st_size - (len(data) - len(view))
-                file.truncate(whole)
-                file.seek(whole)
-            raise _cannot("write", self.path, error) from error
+            raise cannot("write", self.path, error) from error
 
     def _close_files(self) -> None:
         with self._sync_lock, self._lock:
@@ -348,40 +347,21 @@ class Folder:
                 header = file.read(audio.WAV_HEADER_BYTES)
             torn = self.entries.scan()
         except OSError as error:
-            raise _cannot("read", self.path, error) from error
-        self.n_frames = max(0, n_bytes // audio.BYTES_PER_FRAME)
-        being_written = _is_locked(wav)
+            raise cannot("read", self.path, error) from error
+        self.n_frames = max(0, n_bytes // self.frame_bytes)
         self.writing = False
-        if not being_written:
+        if not is_being_recorded(self.path):
             self.damage = Damage(
                 torn_events=int(torn),
-                torn_bytes=max(0, n_bytes) % audio.BYTES_PER_FRAME,
-                stale_header=header != audio.wav_header(self.n_frames, self.sample_rate_hz),
+                torn_bytes=max(0, n_bytes) % self.frame_bytes,
+                stale_header=header != self.wav_header(),
             )
-
-
-def sessions(parent: str | Path) -> Iterator[Path]:
-    """Session folders in `parent`, or `parent` itself if it is one, oldest first."""
-    parent = Path(parent).expanduser()
-    if (parent / "session.json").is_file():
-        yield parent
-        return
-    if not parent.is_dir():
-        raise StoreError(
-            f"there is no folder {parent}.", hint="Check the path; see --out.", path=parent
-        )
-    yield from sorted(p.parent for p in parent.glob("*/session.json"))
-
-
-def is_being_recorded(path: str | Path) -> bool:
-    """Whether some process is writing this folder now."""
-    return _is_locked(Path(path) / "audio.wav")
 
 
 def recover(path: str | Path) -> Damage:
     """Mend a folder whose recording was killed, and say what was wrong.
 
-    The header gets the true length, half a sample at the end is cut off, and a torn last event,
+    The header gets the true length, a torn frame at the end is cut off, and a torn last event,
     which nobody can read, is moved to ``events.torn``. Nothing else changes; a folder that is in
     order, or being recorded, is left alone.
 
@@ -401,76 +381,13 @@ def recover(path: str | Path) -> Damage:
     if not damage and folder.state in _ENDED:
         return damage
     try:
-        _mend(folder)
+        n_bytes = folder.n_frames * folder.frame_bytes
+        mend_audio(path / "audio.wav", folder.wav_header(), n_bytes)
+        if damage.torn_events:
+            mend_events(path / "events.jsonl")
+        mend_chunks(path / "chunks.bin")
     except OSError as error:
-        raise _cannot("mend", path, error) from error
+        raise cannot("mend", path, error) from error
     if folder.meta.get("state") not in _ENDED:
         folder.update(state="recovered", audio_frames=folder.n_frames)
     return damage
-
-
-def _mend(folder: Folder) -> None:
-    path = folder.path
-    with open(path / "audio.wav", "r+b") as file:
-        file.write(audio.wav_header(folder.n_frames, folder.sample_rate_hz))
-        file.truncate(audio.WAV_HEADER_BYTES + folder.n_frames * audio.BYTES_PER_FRAME)
-    if folder.damage.torn_events:
-        data = (path / "events.jsonl").read_bytes()
-        whole = data.rfind(b"\n") + 1
-        (path / "events.torn").write_bytes(data[whole:])
-        os.truncate(path / "events.jsonl", whole)
-    records = path / "chunks.bin"
-    if records.exists():
-        size = records.stat().st_size
-        os.truncate(records, size - size % CHUNK_RECORD.itemsize)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60]
-
-
-def _new_folder(parent: Path, stem: str) -> Path:
-    for n in range(1, 10_000):
-        path = parent / (stem if n == 1 else f"{stem}-{n}")
-        try:
-            path.mkdir()
-        except FileExistsError:
-            continue
-        return path
-    raise FileExistsError(f"10,000 sessions named {stem}")
-
-
-def _choices(path: Path) -> str:
-    found = [p.name for p in sessions(path)] if path.is_dir() else []
-    if found:
-        return "Sessions in it: " + ", ".join(found[-5:]) + "."
-    return "Give the folder that a recording made, such as recordings/2026-01-31T14-05-09Z."
-
-
-def _cannot(what: str, path: Path, error: OSError) -> StoreError:
-    full = "The disk is full: make room, or record into another folder. What is on disk is kept."
-    hints = {
-        "PermissionError": "Choose another folder with folder=... (--out on the command line).",
-        "NotADirectoryError": "A file stands where a folder should be: choose another folder.",
-        "FileExistsError": "A file stands where a folder should be: choose another folder.",
-    }
-    hint = hints.get(type(error).__name__, "Is the folder gone, or read-only?")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        hint = full
-    return StoreError(f"can't {what} {path}: {error.strerror or error}.", hint=hint, path=path)
-
-
-def _lock_file(file: IO[bytes]) -> None:
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _is_locked(path: Path) -> bool:
-    if fcntl is None or not path.exists():
-        return False
-    with open(path, "rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
