@@ -44,10 +44,10 @@ class CaptureClock:
 
     @property
     def speed(self) -> float:
-        """Seconds of audio a second, as captured; NaN where there are too few chunks to tell."""
+        """Seconds of audio a second, to a hundredth, as captured."""
         if not self._s_per_frame:
             return float("inf")
-        return float(1 / (self._s_per_frame * self._rate_hz))
+        return round(1 / (self._s_per_frame * self._rate_hz), 2)
 
     @property
     def is_paced(self) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+_ROUNDING_S: Final = 1e-6  # times are whole milliseconds, in seconds
 
 
 def floor_transfer_ms(
@@ -55,11 +58,11 @@ def floor_transfer_ms(
     start, end = start[order], end[order]
     who = [speaker[i] for i in order]
     reach = np.maximum.accumulate(end) if end.size else end
-    first = np.searchsorted(reach, start - window_s, side="left")
+    first = np.searchsorted(reach, start - window_s - _ROUNDING_S, side="left")
     for i in range(len(order)):
         if who[i] is None or not 2 <= len(set(who[first[i] : i + 1])) <= max_speakers:
             continue
-        prior = _prior(i, int(first[i]), start, end, who, buffer_ms / 1000)
+        prior = _prior(i, int(first[i]), start, end, who, buffer_ms / 1000 - _ROUNDING_S)
         if prior is not None:
             fto_ms[order[i]] = (start[i] - end[prior]) * 1000
     return fto_ms
