@@ -150,7 +150,7 @@ def test_gaps_tell_what_was_not_transcribed_and_what_was_lost() -> None:
             entry(6, ev.Overflow(32_000, 2, 160), None),
             entry(7, ev.Overflow(32_000, 1, 0), None),
         ],
-        untold=[(16_000, 48_000), (64_000, 80_000)],
+        untold=[(16_000, 48_000, None), (64_000, 80_000, None)],
     )
     assert list(table.kind) == ["gap", "overflow", "overflow", "gap"]
     assert list(table.start_s) == [1, 2, 2, 4]
