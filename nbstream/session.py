@@ -23,6 +23,7 @@ from nbstream import audio, protocol, tables
 from nbstream import events as ev
 from nbstream.errors import ParameterError, StateError
 from nbstream.store import Damage, Folder
+from nbstream.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,6 +77,7 @@ class Session:
         self._fold = tables.Fold(folder.sample_rate_hz, folder.speakers)
         self._peaks = audio.Peaks(folder.sample_rate_hz, folder.n_channels)
         self._peaked_frames = 0
+        self._study = Study(folder)
 
     # -- what it is ----------------------------------------------------------------------------
 
@@ -159,7 +161,12 @@ class Session:
     def connections(self) -> pd.DataFrame:
         """One row a connection: what the server called it, used, counted and will bill."""
         now_s = self._control.now_s() if self._control and self.is_live else float("nan")
-        return tables.connections(self._entries(), now_s, self._folder.sample_rate_hz)
+        return tables.connections(self._rare(), now_s, self._folder.sample_rate_hz)
+
+    @property
+    def partials(self) -> pd.DataFrame:
+        """One row a message of a turn: how its text grew. Reads all events again."""
+        return tables.partials(self._entries())
 
     @property
     def transcript(self) -> str:
@@ -189,6 +196,64 @@ class Session:
         if self._fill is None:
             raise StateError("this session can't be filled.", hint="Open it with nb.open(folder).")
         return self._fill(self._folder, self, service)
+
+    # -- timing --------------------------------------------------------------------------------
+
+    def timing(
+        self,
+        *,
+        end_source: str = "asr_word",
+        reference: str | Path | pd.DataFrame | None = None,
+        min_pause_ms: float = 200.0,
+        window_s: float = 10.0,
+        buffer_ms: float = 200.0,
+        max_speakers: int = 2,
+    ) -> pd.DataFrame:
+        """One row a turn: rates, pauses, floor transfers, latencies, stability.
+
+        Parameters
+        ----------
+        end_source : {"asr_word", "vad", "manual"}
+            Where the edges of a turn's speech are taken from: its first and last word, voice
+            activity (see `speech`), or `reference`. The column ``end_source`` says what each row
+            could be given.
+        reference : path or DataFrame, optional
+            Who really spoke when: an RTTM or TextGrid file, or ``start_s``, ``end_s``,
+            ``speaker``. Each turn gets the speaker that it overlaps most.
+        min_pause_ms : float
+            Shortest silence between two words that counts as a pause.
+        window_s, buffer_ms, max_speakers
+            Of floor transfers, as in `nb.timing.floor_transfer_ms`.
+
+        Returns
+        -------
+        DataFrame
+            Columns as in `nb.timing.definitions`; NaN where a figure can't be had honestly, and
+            ``missing`` says why.
+
+        """
+        return self._study.turns(
+            self.fold_rows(),
+            self._rare(),
+            end_source=end_source,
+            reference=reference,
+            min_pause_ms=min_pause_ms,
+            window_s=window_s,
+            buffer_ms=buffer_ms,
+            max_speakers=max_speakers,
+        )
+
+    def word_timing(self) -> pd.DataFrame:
+        """`words` with their emission latencies."""
+        return self._study.words(self.fold_rows())
+
+    @property
+    def speech(self) -> pd.DataFrame:
+        """One row a stretch of speech, as a voice activity detector hears it.
+
+        It needs ``nbstream[local]``, and about a second for ten minutes of audio the first time.
+        """
+        return self._study.speech()
 
     # -- sound ---------------------------------------------------------------------------------
 
@@ -374,6 +439,10 @@ class Session:
                 hint="Channels are counted from 0, in the order of session.speakers.",
                 parameter="channel",
             )
+
+    def _rare(self) -> list[ev.Entry]:
+        self.fold_rows()
+        return self._fold.rare
 
     def _entries(self) -> list[ev.Entry]:
         return self._folder.entries[:]
