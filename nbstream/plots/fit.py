@@ -19,7 +19,7 @@ _LEAST_SHOWN = 3  # letters of a cut text; fewer say nothing
 
 
 class Fitted(Text):
-    """Text in a box: wrapped, cut with "…", then replaced by `short`, then left out.
+    """Text in a box: wrapped, cut with "…", replaced by `short`, at last left out.
 
     Parameters
     ----------
@@ -27,6 +27,8 @@ class Fitted(Text):
         What to show, and what instead where that has no room.
     box : (x0, x1, y0, y1)
         In the coordinates of `transform` (keyword of `Text`; the data's by default).
+    cut : bool
+        Whether a cut text is better than `short`.
 
     """
 
@@ -36,13 +38,15 @@ class Fitted(Text):
         box: tuple[float, float, float, float],
         *,
         short: str = "",
+        cut: bool = True,
         **kwargs: Any,
     ) -> None:
         x0, x1, y0, y1 = box
         x = {"left": x0, "center": (x0 + x1) / 2, "right": x1}[kwargs.get("ha", "left")]
         style: dict[str, Any] = {"va": "center", "clip_on": True, "parse_math": False} | kwargs
         super().__init__(x, (y0 + y1) / 2, text, **style)
-        self._box, self._full, self._short = box, " ".join(text.split()), short
+        self._box, self._full = box, " ".join(text.split())
+        self._short, self._cut = short, cut
         self.set_in_layout(False)  # it takes the room it is given
 
     def draw(self, renderer: RendererBase, *args: Any, **kwargs: Any) -> None:
@@ -53,6 +57,9 @@ class Fitted(Text):
     def _fitting(self, renderer: RendererBase) -> str:
         x0, x1, y0, y1 = self._box
         (left, low), (right, high) = self.get_transform().transform([(x0, y0), (x1, y1)])
+        if self.get_horizontalalignment() == "left":
+            inside = self.get_transform().inverted().transform((left + _PAD_PX, low))
+            self.set_x(inside[0])
         size_px = float(renderer.points_to_pixels(self.get_fontsize()))  # type: ignore[arg-type]
         room = abs(right - left) - 2 * _PAD_PX
         n_lines = int(abs(high - low) / (1.25 * size_px))
@@ -65,6 +72,8 @@ class Fitted(Text):
             return bool(width <= room)
 
         text = _wrapped(self._full, n_lines, fits)
+        if text.endswith("…") and not self._cut:
+            text = ""
         return text or (self._short if fits(self._short) else "")
 
 

@@ -80,7 +80,7 @@ def report(
     page = Page(figsize=figsize, layout="constrained", facecolor=mpl.rcParams["figure.facecolor"])
     page.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
     n_lanes = max(1, style.names_of(turns).nunique())
-    grid = page.add_gridspec(5, 2, height_ratios=(0.3, 1.4 + 0.25 * n_lanes, 2, 2, 1.7))
+    grid = page.add_gridspec(5, 2, height_ratios=(0.45, 1.4 + 0.25 * n_lanes, 2, 2, 1.7))
     _header(page.add_subplot(grid[0, :]), title, _facts(peaks, turns, timing))
     draw_turns(peaks, turns, ax=page.add_subplot(grid[1, :]), words=words)
     latencies(timing, ax=page.add_subplot(grid[2, 0]))
@@ -151,6 +151,7 @@ def _table(ax: Axes, timing: pd.DataFrame, words: pd.DataFrame) -> None:
             )
             cell.visible_edges = "horizontal"
             cell.set_linewidth(0.4)
+            cell.PAD = 0.02 if j < 2 else 0.1
             cell.get_text().set_color(style.foreground())
     grid.auto_set_font_size(False)
     ax.add_table(grid)

@@ -27,6 +27,13 @@ class Cell:
     start_s: float
     end_s: float
     is_revised: bool = False
+    before: Cell | None = None  # the same word, where it stood until one before it came or went
+
+    def revise(self) -> None:
+        """Say of the word, wherever it stood, that it was taken back."""
+        cell: Cell | None = self
+        while cell:
+            cell.is_revised, cell = True, cell.before
 
 
 def stability(
@@ -69,7 +76,7 @@ def cells(messages: pd.DataFrame) -> list[Cell]:
     """Words of one turn as they stood, from its messages in order.
 
     A word that only moved, since one before it came or went, goes on in a new cell and is not
-    revised; nor is a last word that was carried on ("some", "something").
+    revised by that; nor is a last word that was carried on ("some", "something").
     """
     done: list[Cell] = []
     standing: list[Cell] = []
@@ -81,14 +88,16 @@ def cells(messages: pd.DataFrame) -> list[Cell]:
         followed = set(before.values())
         for i, cell in enumerate(standing):
             cell.end_s = at_s
-            cell.is_revised = i not in followed
+            if i not in followed:
+                cell.revise()
         now: list[Cell] = []
         for place, text in enumerate(texts):
             if before.get(place) == place:
                 cell = standing[place]
                 cell.text = text
             else:
-                cell = Cell(text, place, at_s, at_s)
+                origin = standing[before[place]] if place in before else None
+                cell = Cell(text, place, at_s, at_s, before=origin)
                 done.append(cell)
             now.append(cell)
         standing, old = now, new
@@ -145,7 +154,7 @@ def _one(messages: pd.DataFrame, n_places: int, ax: Axes) -> Axes:
         ax.add_artist(text)
     for at_s in messages["arrived_s"]:
         ax.axvline(at_s, color=style.foreground(), linewidth=0.4, alpha=0.4, zorder=0)
-    n_revised = sum(cell.is_revised for cell in drawn)
+    n_revised = int(messages["n_revised"].sum())
     is_final = bool(messages["is_final"].iloc[-1])
     entries: list[tuple[Any, str]] = [
         (Patch(facecolor=style.PLAIN, edgecolor="0.1"), "stood to the " + _end(is_final))
@@ -202,6 +211,8 @@ def _overview(partials: pd.DataFrame, ax: Axes) -> Axes:
 
 def _messages(partials: pd.DataFrame, turn: int | tuple[int, int]) -> pd.DataFrame:
     """Messages of one turn, in order."""
+    if partials.empty:
+        partials = pd.DataFrame(columns=["connection", "turn_order", "partial"])
     if isinstance(turn, tuple):
         wanted = (partials["connection"] == turn[0]) & (partials["turn_order"] == turn[1])
     else:

@@ -32,6 +32,7 @@ LINES: tuple[tuple[str, Any], ...] = (
 )
 SMALL, SMALLER = "small", "x-small"
 UNKNOWN = "unknown"
+_UNKNOWN_LABELS = ("PENDING", "UNKNOWN")  # with which the service says that it can't tell
 
 
 def new_axes(width_in: float = 9, height_in: float = 2.4) -> Axes:
@@ -64,10 +65,15 @@ def ink_on(fill: Any) -> str:
     return "0.1" if lightness(fill) > 50 else "0.98"
 
 
+def shortened(text: str, limit: int) -> str:
+    """`text` on one line, at most `limit` letters of it."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
 def plain(text: str, limit: int = 60) -> str:
-    """`text` on one line, at most `limit` letters of it, for labels that would read "$" as math."""
-    text = " ".join(str(text).split())
-    return (text if len(text) <= limit else text[: limit - 1] + "…").replace("$", r"\$")
+    """`shortened`, for labels that would read "$" as math."""
+    return shortened(text, limit).replace("$", r"\$")
 
 
 def head(ax: Axes, title: str, entries: Sequence[tuple[Any, str]] = ()) -> None:
@@ -77,12 +83,9 @@ def head(ax: Axes, title: str, entries: Sequence[tuple[Any, str]] = ()) -> None:
     size_pt = FontProperties(size=SMALLER).get_size_in_points()
     rows = 0
     if entries:
-        labels = [plain(label, 34) for _, label in entries]
-        # A letter is about 0.6 em wide, a handle with its spaces 3.5 em.
-        column_pt = size_pt * (0.6 * max(map(len, labels)) + 3.5)
-        width_pt = ax.bbox.width / ax.figure.dpi * 72
-        columns = min(len(labels), max(1, int(width_pt / column_pt)))
-        rows = math.ceil(len(labels) / columns)
+        labels = [plain(label, 42) for _, label in entries]
+        rows = _n_rows(labels, ax.bbox.width / ax.figure.dpi * 72)
+        columns = math.ceil(len(labels) / rows)
         legend = ax.legend(
             [handle for handle, _ in entries],
             ["-"] * len(labels),
@@ -102,6 +105,26 @@ def head(ax: Axes, title: str, entries: Sequence[tuple[Any, str]] = ()) -> None:
             text.set_text(label)  # not above: matplotlib leaves labels out that begin with "_"
     pad_pt = 4 + rows * 1.35 * size_pt + (2 if rows else 0)
     ax.set_title(plain(title), loc="left", fontsize="medium", pad=pad_pt)
+
+
+def _n_rows(labels: Sequence[str], room_pt: float) -> int:
+    """The fewest rows in which a legend of these labels is not wider than `room_pt`."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    prop = FontProperties(size=SMALLER)
+    handle_pt = 4 * prop.get_size_in_points()  # with the space before and behind it
+    widths_pt = [
+        text_to_path.get_text_width_height_descent(label, prop, False)[0] + handle_pt
+        for label in labels
+    ]
+    for rows in range(1, len(labels)):
+        columns = math.ceil(len(labels) / rows)
+        # matplotlib fills the columns evenly, the first ones with what is left over.
+        parts = np.array_split(np.array(widths_pt), columns)
+        if sum(part.max() for part in parts) <= room_pt:
+            return max(len(part) for part in parts)
+    return len(labels)
 
 
 def say(ax: Axes, text: str, title: str) -> Axes:
@@ -167,6 +190,7 @@ def names_of(turns: pd.DataFrame) -> pd.Series[str]:
         return turns[column].astype("string")
 
     speaker, channel = texts("speaker"), "channel " + texts("channel")
+    speaker = speaker.where(~speaker.str.upper().isin(_UNKNOWN_LABELS))
     both = speaker.notna() & channel.notna()
     if channel.nunique() > 1:
         on = channel[both].groupby(speaker[both]).nunique()

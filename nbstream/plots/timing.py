@@ -19,6 +19,7 @@ Values = npt.NDArray[np.float64]
 
 # What `latencies` looks for, in the table of turns or of words.
 LATENCIES = ("first_partial_ms", "ttfs_ms", "endpoint_wait_ms", "delivery_ms")
+_MARKS = {0.5: "o", 0.9: "^"}
 WORD_LATENCIES = ("emission_latency_first_ms", "emission_latency_final_ms")
 
 
@@ -93,7 +94,7 @@ def latencies(
 ) -> Axes:
     """Share of turns (or words) that were done within a time: one line a latency.
 
-    The median is marked from 2 values on, p90 from 10, p95 from 20, p99 from 100.
+    The median is marked from 2 values on, p90 from 10: fewer do not carry it.
 
     Parameters
     ----------
@@ -112,8 +113,6 @@ def latencies(
     Axes
 
     """
-    from matplotlib.lines import Line2D
-
     ax = ax or style.new_axes(6, 3.6)
     columns = _columns(timing, columns, by)
     series = [(label, v) for label, v in _series(timing, columns, by) if v.size]
@@ -121,25 +120,24 @@ def latencies(
     if not series:
         names = ", ".join(columns) or "the table"
         return style.say(ax, f"No latencies: there are no values in {names}.", title)
-    ink = style.foreground()
-    marks = {0.5: "o", 0.9: "^", 0.95: "s", 0.99: "D"}
+    counts = {len(values) for _, values in series}
     entries: list[tuple[Any, str]] = []
-    marked = set()
     for i, (label, values) in enumerate(series):
         color, dashes = style.LINES[i % len(style.LINES)]
         line = ax.ecdf(values, color=color, linestyle=dashes, linewidth=1.8)
-        entries.append((line, f"{label[:24]} (n = {len(values)})"))
-        for q, marker in marks.items():
+        # One n for all stands in the title.
+        n = f" (n = {len(values)})" if len(counts) > 1 else ""
+        entries.append((line, style.shortened(label, 28) + n))
+        for q, marker in _MARKS.items():
             at = style.quantile(values, q)
             if not math.isnan(at):
-                ax.plot(at, q, marker, color=color, markeredgecolor=ink, markersize=5)
-                marked.add(q)
-    for q in sorted(marked):
-        handle = Line2D([], [], marker=marks[q], linestyle="", color="none", markersize=5)
-        handle.set_markeredgecolor(ink)
-        entries.append((handle, f"p{round(100 * q)}"))
+                ink = style.foreground()
+                ax.plot(at, q, marker, color=color, markeredgecolor=ink, markersize=5, zorder=3)
+    if len(counts) == 1:
+        title += f" (n = {counts.pop()})"
     ax.set(xlabel="ms", ylabel="share of words" if "word" in timing else "share of turns")
-    ax.set_ylim(0, 1.02)
+    ax.set(ylim=(0, 1.03), yticks=[0, *_MARKS, 1])
+    ax.set_yticklabels(["0", *(f"p{round(100 * q)}" for q in _MARKS), ""])
     ax.grid(alpha=0.25)
     ax.locator_params(axis="x", nbins=6)
     style.tidy(ax)
@@ -165,7 +163,7 @@ def talk_time(turns: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     from matplotlib.patches import Patch
 
-    from nbstream.plots.fit import Fitted
+    from nbstream.plots.fit import Fitted, label_rows
 
     names = style.names_of(turns)
     lanes = style.lanes_of(names)
@@ -176,22 +174,30 @@ def talk_time(turns: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     unit_s, unit = (60.0, "min") if talked_s.max() >= 600 else (1.0, "s")
     talked, overlapped = talked_s / unit_s, overlapped_s / unit_s
     hatched = None
+    right = 1.7 * float(talked.max())  # room for what stands beside the longest bar
     for i, name in enumerate(lanes):
         fill = style.FILLS[i % len(style.FILLS)]
-        bar: dict[str, Any] = {"facecolor": fill, "linewidth": 0, "height": 0.42}
-        ax.barh(i + 0.27, talked[i], **bar)
+        bar: dict[str, Any] = {"facecolor": fill, "linewidth": 0, "height": 0.7}
+        ax.barh(i, talked[i], **bar)
         if overlapped[i]:
             ink = style.ink_on(fill)
             at = talked[i] - overlapped[i]
-            ax.barh(i + 0.27, overlapped[i], left=at, hatch=style.HATCH, edgecolor=ink, **bar)
+            ax.barh(i, overlapped[i], left=at, hatch=style.HATCH, edgecolor=ink, **bar)
             hatched = Patch(facecolor=fill, edgecolor=ink, hatch=style.HATCH, linewidth=0)
-        share = talked_s[i] / talked_s.sum()
         n = int((names == name).sum())
-        text = f"{name if len(name) <= 24 else name[:23] + '…'}: {talked[i]:.1f} {unit}, "
-        text += f"{share:.0%}, {n} turn" + "s" * (n != 1)
-        box = (0.0, float(talked.max()), i - 0.42, i + 0.04)
-        ax.add_artist(Fitted(text, box, color=style.foreground(), fontsize=style.SMALLER))
-    ax.set(xlim=(0, talked.max()), ylim=(len(lanes) - 0.45, -0.5), yticks=[])
+        share = f"{talked_s[i] / talked_s.sum():.0%}, {n} turn" + "s" * (n != 1)
+        ax.add_artist(
+            Fitted(
+                f"{talked[i]:.1f} {unit}, {share}",
+                (float(talked[i]), right, i - 0.5, i + 0.5),
+                short=share,
+                cut=False,
+                color=style.foreground(),
+                fontsize=style.SMALLER,
+            )
+        )
+    ax.set(xlim=(0, right), ylim=(max(3, len(lanes)) - 0.45, -0.55))
+    label_rows(ax, range(len(lanes)), [style.plain(name, 18) for name in lanes], style.SMALL)
     ax.set_xlabel(f"talk time ({unit})")
     ax.locator_params(axis="x", nbins=6)
     style.tidy(ax)
