@@ -27,7 +27,6 @@ import io
 import json
 import os
 import random
-import re
 import select
 import shutil
 import signal
@@ -46,14 +45,17 @@ from typing import Any
 
 import soundfile
 
-import nbstream as nb
-from nbstream import cli, store
-from nbstream import connection as connections
-from nbstream import events as ev
-from nbstream.audio import CHUNK_FRAMES, Chunk
-from nbstream.store import Folder
-
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import nbstream as nb  # noqa: E402
+from nbstream import cli, store  # noqa: E402
+from nbstream import connection as connections  # noqa: E402
+from nbstream import events as ev  # noqa: E402
+from nbstream.audio import CHUNK_FRAMES, Chunk  # noqa: E402
+from nbstream.store import Folder  # noqa: E402
+from scripts.make_docs import write_part  # noqa: E402
+
 SAMPLE = ROOT / "nbstream" / "samples" / "sample.wav"
 DOC = ROOT / "docs" / "endurance.md"
 
@@ -267,12 +269,7 @@ def local_server() -> Iterator[str]:
 
 def write_section(name: str, text: str) -> None:
     """Replace the generated part `name` of the page."""
-    page = DOC.read_text("utf-8")
-    begin, end = f"<!-- {name}: generated -->", f"<!-- {name}: end -->"
-    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-    if not pattern.search(page):
-        raise SystemExit(f"{DOC} has no part {name}")
-    DOC.write_text(pattern.sub(lambda _: f"{begin}\n{text}\n{end}", page), "utf-8")
+    write_part(DOC, name, text)
 
 
 def summary(outcomes: list[Outcome], seed: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 import nbstream
 from nbstream import tables
+from scripts import make_docs
 from scripts.make_notebooks import NOTEBOOKS, build
 from tests.conftest import ROOT
 
@@ -51,6 +52,12 @@ def test_links_lead_somewhere(name: str) -> None:
     for link in links:
         if not link.startswith("http"):
             assert (path.parent / link).exists(), link
+
+
+def test_the_definitions_in_the_docs_are_those_of_the_code() -> None:
+    """The page on timing is made from `timing.DEFINITIONS`."""
+    page = make_docs.TIMING.read_text("utf-8")
+    assert page == make_docs.with_part(page, "definitions", make_docs.definitions())
 
 
 def test_the_readme_names_only_what_there_is() -> None:
