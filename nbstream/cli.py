@@ -55,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("--out", default="recordings", help="the recordings folder")
     record.add_argument("--name", default="", help="goes into the session folder's name")
     record.add_argument("--device", help="number or part of the name of a microphone")
+    record.add_argument(
+        "--speakers",
+        metavar="NAME,NAME",
+        help="who is on each channel: keeps them apart, with a connection each",
+    )
     record.add_argument("--max-minutes", type=float, help="stop after so many minutes")
     record.add_argument(
         "--idle-stop", type=float, metavar="S", help="stop after S s without a word"
@@ -155,17 +160,22 @@ def _finish(session: Session) -> NbstreamError | None:
 def _source(options: argparse.Namespace) -> Source:
     from nbstream import sources
 
-    device = options.device
+    device, speakers = options.device, options.speakers.split(",") if options.speakers else ()
     if options.source == "mic":
-        return sources.Microphone(int(device) if device and device.isdigit() else device)
+        device = int(device) if device and device.isdigit() else device
+        return sources.Microphone(device, speakers=speakers)
     if options.source == "sample":
+        if speakers:
+            raise NbstreamError(
+                "the sample has one channel.", hint="Leave --speakers out, or give a file."
+            )
         return sources.Sample(speed=options.speed)
     if options.source == "browser":
         raise NbstreamError(
             "a browser's microphone can't be recorded from the command line.",
             hint="Use nb.Recorder() in a notebook, or mic here.",
         )
-    return sources.AudioFile(options.source, speed=options.speed)
+    return sources.AudioFile(options.source, speed=options.speed, speakers=speakers)
 
 
 def _service(options: argparse.Namespace) -> Service:

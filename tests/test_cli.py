@@ -64,6 +64,28 @@ def test_record_prints_turns_and_then_the_session(
     assert "canary" not in done.stdout + done.stderr
 
 
+def test_channels_are_kept_apart_by_naming_their_speakers(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    """--speakers agent,caller: a connection for each channel; a wrong number is one sentence."""
+    from nbstream.audio import wav_header
+    from tests.fakes import noise
+
+    path, out = tmp_path / "call.wav", tmp_path / "out"
+    path.write_bytes(wav_header(16_000, n_channels=2) + noise(2))
+    arguments = ["record", str(path), "--endpoint", server.url, "--speed", "0", "--json"]
+    arguments += ["--out", str(out)]
+    done = nbstream_(*arguments, "--speakers", "agent, caller", ASSEMBLYAI_API_KEY="k")
+    assert done.returncode == 0, done.stderr
+    *turns, session = lines(done.stdout)
+    assert [row["transcript"] for row in turns] == ["Hello there."] * 2
+    assert {row["speaker"] for row in turns} == {"agent", "caller"}
+    assert (session["audio_s"], session["connections"]) == (1.0, 2)
+    wrong = nbstream_(*arguments, "--speakers", "agent", ASSEMBLYAI_API_KEY="k")
+    assert wrong.returncode == 1
+    assert "has 2 channels, and speakers has 1 name: agent." in wrong.stderr
+
+
 def test_record_for_people_reads_well(server: ScriptedServer, speech: Path, tmp_path: Path) -> None:
     """Without --json: a line a turn, then a sentence and the folder."""
     arguments = ["record", str(speech), "--endpoint", server.url, "--speed", "0"]

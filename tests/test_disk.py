@@ -257,14 +257,15 @@ def test_a_folder_made_read_only_ends_the_session(server: WatchedServer) -> None
 HOLDING = """
 import sys
 from nbstream import store
+from nbstream.errors import StoreError
 try:
     folder = store.Folder.open_(sys.argv[1])
     folder.reopen()
-except store.StoreError as error:
+except StoreError as error:
     print(error)
 try:
     store.recover(sys.argv[1])
-except store.StoreError as error:
+except StoreError as error:
     print(error)
 """
 

@@ -133,6 +133,37 @@ def test_devices_table(mic: VirtualMic) -> None:
     assert list(table.loc[table["is_default"], "name"]) == ["default"]
 
 
+def write_pair(path: Path, samples: np.ndarray) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((2, 2, SAMPLE_RATE_HZ, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+
+
+def test_channels_with_names_are_kept_apart(tmp_path: Path) -> None:
+    """What is spoken into each of two channels is recorded there, with every sample equal."""
+    pair = np.stack([NOISE, NOISE[::-1]], axis=1)
+    write_pair(tmp_path / "pair.wav", np.concatenate([np.zeros((1_600, 2), "<i2"), pair]))
+    with (
+        virtual_mic(n_channels=2) as mic,
+        mic.in_this_process(),
+        Microphone(speakers=("host", "guest")) as source,
+        mic.play(tmp_path / "pair.wav"),
+    ):
+        chunks = record(source, lambda recorded: pair[-500:].tobytes() in recorded)
+    assert pair.tobytes() in joined(chunks)
+    assert {CHUNK_FRAMES} == {chunk.n_frames for chunk in chunks[:-1]}
+    assert source.speakers == ("host", "guest")
+
+
+def test_more_names_than_channels_are_refused(mic: VirtualMic) -> None:
+    """The error names the device and both numbers."""
+    (n_channels,) = devices().query("is_default")["channels"]
+    source = Microphone(speakers=[f"speaker {n}" for n in range(n_channels + 1)])
+    for attempt in (source.check, source.__enter__):
+        with pytest.raises(SourceError, match=f"default has {n_channels} channels, and speakers"):
+            attempt()
+
+
 def opening(monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]) -> None:
     """Change the options with which PyAudio opens the (real) device."""
     really_open = pyaudio.PyAudio.open

@@ -10,7 +10,7 @@ import threading
 import time
 import tracemalloc
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from nbstream import sources
 from nbstream.audio import CHUNK_FRAMES, SAMPLE_RATE_HZ, Chunk, wav_header
 from nbstream.errors import ParameterError, SourceError, StateError
-from nbstream.sources import AudioFile, Sample, Source, resolve
+from nbstream.sources import AudioFile, Microphone, Sample, Source, resolve
 
 NEVER = threading.Event()
 SPEECH = np.random.default_rng(3).integers(-32_768, 32_768, 20_100).astype("<i2")
@@ -402,6 +402,62 @@ def test_a_closed_file_is_not_read(tmp_path: Path) -> None:
             next(source.chunks(NEVER))
         with source:
             assert len(list(source.chunks(NEVER))) == 26
+
+
+# ---------------------------------------------------------------- channels that are kept apart
+
+
+CHANNELS = np.random.default_rng(4).integers(-32_768, 32_768, (2_100, 3)).astype("<i2")
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 3])
+def test_channels_with_names_are_kept_apart(tmp_path: Path, n_channels: int) -> None:
+    """Each sample stays what and where it was, in chunks of 800 frames of all channels."""
+    samples = CHANNELS[:, :n_channels]
+    path = write_wav(tmp_path / "a.wav", samples, n_channels=n_channels)
+    names = ("agent", "caller", "coach")[:n_channels]
+    with AudioFile(path, 0, speakers=names) as source:
+        chunks = list(source.chunks(NEVER))
+    assert (names, CHUNK_FRAMES) == (source.speakers, chunks[0].n_frames)
+    assert [800, 800, 500] == [chunk.n_frames for chunk in chunks]
+    assert samples.tobytes() == b"".join(chunk.pcm for chunk in chunks)
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac"])
+def test_channels_are_resampled_each_by_itself(tmp_path: Path, kind: str) -> None:
+    """What comes out on a channel is what comes out of a file of that channel alone."""
+    soundfile = pytest.importorskip("soundfile")
+    pair = (32_767 * np.stack([tone(44_100), tone(44_100)[::-1]], axis=1)).astype("<i2")
+    soundfile.write(tmp_path / f"pair.{kind}", pair, 44_100, subtype="PCM_16")
+    with AudioFile(tmp_path / f"pair.{kind}", 0, speakers=("a", "b")) as source:
+        pcm = b"".join(chunk.pcm for chunk in source.chunks(NEVER))
+    apart = np.frombuffer(pcm, "<i2").reshape(-1, 2)
+    for k in range(2):
+        soundfile.write(tmp_path / "one.wav", pair[:, k], 44_100, subtype="PCM_16")
+        assert np.array_equal(read(tmp_path / "one.wav"), apart[:, k])
+
+
+@pytest.mark.parametrize(("n_channels", "names"), [(1, "ab"), (3, "ab"), (2, "a")])
+def test_as_many_names_as_channels(tmp_path: Path, n_channels: int, names: str) -> None:
+    """Another number is refused before anything is recorded, naming both numbers."""
+    path = write_wav(tmp_path / "a.wav", CHANNELS[:, :n_channels], n_channels=n_channels)
+    source = AudioFile(path, speakers=tuple(names))
+    for attempt in (source.check, source.__enter__):
+        with pytest.raises(SourceError, match=f"has {n_channels} channel") as caught:
+            attempt()
+        assert f"speakers has {len(names)} name" in caught.value.message
+        assert "speakers=(" in caught.value.hint
+
+
+@pytest.mark.parametrize("names", ["agent", ("a", "a"), ("a", " a"), ("a", ""), ("a", 2), (" ",)])
+@pytest.mark.parametrize(
+    "make", [lambda n: AudioFile("x.wav", speakers=n), lambda n: Microphone(speakers=n)]
+)
+def test_names_of_speakers_are_checked(make: Callable[[object], Source], names: object) -> None:
+    """One text, an empty name and one that comes twice are refused at once."""
+    with pytest.raises(ParameterError) as caught:
+        make(names)
+    assert caught.value.parameter == "speakers"
 
 
 # ---------------------------------------------------------------- choosing a source

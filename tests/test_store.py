@@ -140,20 +140,25 @@ def test_only_an_empty_folder_is_discarded(folder: store.Folder) -> None:
 KILLED = """
 import sys, numpy as np
 from nbstream import events as ev, store
-folder = store.Folder.create(sys.argv[1], "killed", {})
+speakers = sys.argv[2:]
+folder = store.Folder.create(sys.argv[1], "killed", {"speakers": speakers})
 n = 0
 while True:
-    folder.append_audio(np.full(800, n % 1000, "<i2").tobytes(), n / 20)
+    frame = [n % 1000 + 1000 * k for k in range(len(speakers) or 1)]
+    folder.append_audio(np.tile(frame, 800).astype("<i2").tobytes(), n / 20)
     folder.append_event(ev.Problem(str(n)), n / 20)
     n += 1
     print(n, flush=True)
 """
 
 
-def test_a_killed_recording_is_whole_after_recover(tmp_path: Path) -> None:
+@pytest.mark.parametrize("speakers", [(), ("agent", "caller"), ("a", "b", "c")], ids=len)
+def test_a_killed_recording_is_whole_after_recover(
+    tmp_path: Path, speakers: tuple[str, ...]
+) -> None:
     """After SIGKILL: every event and chunk that was appended is there; recover mends the header."""
     with subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", KILLED, str(tmp_path), *speakers], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
         for line in process.stdout:
@@ -174,8 +179,11 @@ def test_a_killed_recording_is_whole_after_recover(tmp_path: Path) -> None:
     assert folder.n_frames >= told * 800
     assert store.recover(path).stale_header
     with wave.open(str(path / "audio.wav")) as file:
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-    assert np.array_equal(samples[::800][:told], np.arange(told) % 1000)
+        n_channels, n_frames = file.getnchannels(), file.getnframes()
+        samples = np.frombuffer(file.readframes(n_frames), "<i2").reshape(-1, n_channels)
+    assert (len(speakers) or 1, folder.n_frames) == (n_channels, n_frames)
+    for k in range(n_channels):
+        assert np.array_equal(samples[::800, k][:told], np.arange(told) % 1000 + 1000 * k)
     assert not store.recover(path)
     assert store.Folder.open_(path).state == "recovered"
 
@@ -194,3 +202,51 @@ def test_recover_keeps_the_torn_tail_aside(folder: store.Folder) -> None:
     assert not store.Folder.open_(folder.path).damage
     assert store.Folder.open_(folder.path).read_pcm(0, 900) == PCM
     assert json.loads((folder.path / "events.jsonl").read_text())["message"] == "whole"
+
+
+PAIR = np.arange(1600, dtype="<i2").reshape(-1, 2)
+
+
+def test_channels_stand_side_by_side(tmp_path: Path) -> None:
+    """Positions are frames, of all channels and of one; the folder says who is on which."""
+    folder = store.Folder.create(tmp_path, "", {"speakers": ["agent", "caller"]})
+    assert 0 == folder.append_audio(PAIR.tobytes(), 0.05)
+    assert 800 == folder.append_audio(PAIR[:100].tobytes(), 0.06)
+    for opened in (folder, store.Folder.open_(folder.path)):
+        assert (2, ("agent", "caller"), 900) == (
+            opened.n_channels,
+            opened.speakers,
+            opened.n_frames,
+        )
+        assert PAIR[790:].tobytes() + PAIR[:5].tobytes() == opened.read_pcm(790, 15)
+        assert PAIR[7:20, 1].tobytes() == opened.read_pcm(7, 13, 1)
+        assert PAIR[90:100, 0].tobytes() == opened.read_pcm(890, 99, 0)
+        opened.release()
+    folder.close()
+    with wave.open(str(folder.path / "audio.wav")) as file:
+        assert (2, 900) == (file.getnchannels(), file.getnframes())
+    meta = json.loads((folder.path / "session.json").read_text())
+    assert (2, ["agent", "caller"]) == (meta["channels"], meta["speakers"])
+
+
+def test_a_torn_frame_is_cut_off(tmp_path: Path) -> None:
+    """Of two channels, a frame is four bytes: three of them are none."""
+    folder = store.Folder.create(tmp_path, "", {"speakers": ["agent", "caller"]})
+    folder.append_audio(PAIR.tobytes(), 0.05)
+    folder.close()
+    with open(folder.path / "audio.wav", "ab") as file:
+        file.write(b"abc")
+    assert 3 == store.recover(folder.path).torn_bytes
+    assert PAIR.tobytes() == store.Folder.open_(folder.path).read_pcm(0, 900)
+    assert (folder.path / "audio.wav").stat().st_size == 44 + 3200
+
+
+def test_a_folder_that_names_no_channels_has_one(folder: store.Folder) -> None:
+    """Of an older recording."""
+    folder.append_audio(PCM, 0.05)
+    folder.close()
+    meta = json.loads((folder.path / "session.json").read_text())
+    del meta["channels"], meta["speakers"]
+    (folder.path / "session.json").write_text(json.dumps(meta))
+    again = store.Folder.open_(folder.path)
+    assert (1, (), 800) == (again.n_channels, again.speakers, again.n_frames)

@@ -37,7 +37,7 @@ class VirtualMic:
         What a process needs in its environment to see this microphone and no other.
     """
 
-    def __init__(self, folder: Path, device_names: Sequence[str]) -> None:
+    def __init__(self, folder: Path, device_names: Sequence[str], n_channels: int) -> None:
         names = "".join(f"pcm.{name} {{ type pulse }}\n" for name in device_names)
         config = folder / "asound.conf"
         config.write_text(ALSA_CONFIG + names)
@@ -57,7 +57,8 @@ class VirtualMic:
                 "--log-level=error",
                 *("-L", f"module-native-protocol-unix auth-anonymous=1 socket={socket}"),
                 "-L",
-                "module-null-sink sink_name=vmic rate=16000 channels=1 format=s16le norewinds=1",
+                f"module-null-sink sink_name=vmic rate=16000 channels={n_channels} "
+                "format=s16le norewinds=1",
             ],
             env={**os.environ, **self.env},
         )
@@ -108,16 +109,18 @@ class VirtualMic:
 
 
 @contextlib.contextmanager
-def virtual_mic(device_names: Sequence[str] = ()) -> Iterator[VirtualMic]:
+def virtual_mic(device_names: Sequence[str] = (), n_channels: int = 1) -> Iterator[VirtualMic]:
     """Start a virtual microphone, ready when this returns, and stop it in any case.
 
     Parameters
     ----------
     device_names : sequence of str
         More names for the same microphone, beside "default".
+    n_channels : int
+        How many channels it has.
     """
     with tempfile.TemporaryDirectory(prefix="vmic-") as folder:
-        mic = VirtualMic(Path(folder), device_names)
+        mic = VirtualMic(Path(folder), device_names, n_channels)
         try:
             mic.wait_until_ready()
             yield mic
