@@ -228,12 +228,13 @@ def test_a_channel_that_is_refused_fails_the_start(
         if peer.number < n_good:
             hello(peer)
             return
+        source.all_read.wait(DEADLINE_S)
         peer.say(type="Error", error_code=1008, error="Too many concurrent sessions")
         peer.ws.close(1008, "See Error message for details")
 
-    server = serve(script)
+    source, server = Given(PAIR, live=True, speakers=SPEAKERS), serve(script)
     with pytest.raises(nb.ServerError, match="Too many concurrent sessions"):
-        nb.record(Given(PAIR, live=True, speakers=SPEAKERS), service(server), folder=tmp_path)
+        nb.record(source, service(server), folder=tmp_path)
     assert server.all_ended(at_least=2)
     assert n_good == sum(server.terminated)
     assert not [t for t in threading.enumerate() if t.name.startswith("nbstream-receive")]
