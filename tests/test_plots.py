@@ -26,19 +26,7 @@ from nbstream.plots import style
 from nbstream.plots.stability import cells
 
 NAMES = ["A", "Dr. Elizabeth Montgomery-Smythe the Elder", "$x_1$", "_b", "ג", "F", "G", "H"]
-WORDS = [
-    "so",
-    "the",
-    "quick_brown",
-    "$5",
-    "or",
-    "$10",
-    "dog",
-    "עולם",
-    "مرحبا",
-    "because",
-    "recognise",
-]
+WORDS = ["so", "the", "quick_brown", "$5-$10", "or", "dog", "עולם", "مرحبا", "because", "recognise"]
 Tables = dict[str, Any]
 
 
@@ -49,7 +37,7 @@ def talk(n: int, n_speakers: int = 2, *, names: list[str] | None = None) -> Tabl
     turns, words, partials, end_s = [], [], [], 0.5
     for i in range(n):
         start_s = max(0.0, end_s + rng.normal(0.25, 0.5))
-        texts = [str(text) for text in rng.choice(WORDS, rng.integers(2, 20))]
+        texts = [str(text) for text in rng.choice(WORDS, rng.integers(2, 20) if i else 20)]
         ends_s = start_s + np.cumsum(rng.uniform(0.15, 0.5, len(texts)))
         key = {"connection": 0, "turn_order": i, "speaker": names[who[i]]}
         turns.append(
@@ -275,6 +263,8 @@ def test_a_dark_style_is_kept_to(draw: Callable[[Tables, Axes | None], Axes]) ->
     with matplotlib.style.context("dark_background"):
         ax = draw(talk(12, 1), axes())
         drawn(ax.figure)  # type: ignore[arg-type]
+        on_fills = {style.ink_on(fill) for fill in style.FILLS}
+        assert {text.get_color() for text in ax.texts} <= {"white", *on_fills}
         outside = [text for text in texts(ax) if text not in ax.texts]
         assert {"white"} == {text.get_color() for text in outside}
         spines = [spine for spine in ax.spines.values() if spine.get_visible()]
@@ -391,6 +381,12 @@ def test_n_is_said_of_each_line() -> None:
     shown = written(plots.latencies(timing, ["ttfs_ms", "delivery_ms"], by="speaker", ax=axes()))
     assert "A, ttfs_ms (n = 2)" in shown
     assert "B, delivery_ms (n = 1)" in shown
+
+
+def test_a_name_with_an_underscore_is_in_the_legend() -> None:
+    """Matplotlib leaves such labels out by itself."""
+    timing = pd.DataFrame({"ttfs_ms": [1.0, 2, 3], "speaker": ["_b", "A", "_b"]})
+    assert "_b (n = 2)" in written(plots.latencies(timing, by="speaker", ax=axes()))
 
 
 def test_a_column_that_is_not_there_is_an_error() -> None:
