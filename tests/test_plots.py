@@ -22,8 +22,10 @@ from matplotlib.text import Text
 
 from nbstream import plots
 from nbstream.errors import ParameterError
+from nbstream.events import Word
 from nbstream.plots import style
 from nbstream.plots.stability import cells
+from nbstream.tables import TurnRow
 
 NAMES = ["A", "Dr. Elizabeth Montgomery-Smythe the Elder", "$x_1$", "_b", "ג", "F", "G", "H"]
 WORDS = ["so", "the", "quick_brown", "$5-$10", "or", "dog", "עולם", "مرحبا", "because", "recognise"]
@@ -329,6 +331,20 @@ def test_turns_are_drawn_within_what_is_asked_for() -> None:
     )
     assert pytest.approx((row.start_s + 0.1, row.end_s)) == ax.get_xlim()
     assert f"{row.turn_order} " in written(ax)
+
+
+@pytest.mark.parametrize("size_in", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("n", [0, 5, 500])
+def test_numbers_of_turns_never_meet(size_in: tuple[float, float], n: int) -> None:
+    """Over the waveform of a session, a turn too short for its number stands without."""
+    rows = [
+        TurnRow(0, i, i * 2.0, words=(Word("so", 0, 1500, 1.0, True),), is_final=i % 2 == 0)
+        for i in range(n)
+    ]
+    peaks = np.full((200 * n, 2), 900, np.int16)
+    ax = plots.session(peaks, rows, ax=axes(size_in), end_s=2.0 * n)
+    assert_readable(ax.figure)  # type: ignore[arg-type]
+    assert n == sum(patch.get_hatch() is None for patch in ax.patches)
 
 
 def test_a_speaker_label_of_two_channels_is_two_people() -> None:

@@ -15,6 +15,7 @@ from nbstream.plots import style
 from nbstream.plots.session import turns as draw_turns
 from nbstream.plots.stability import stability
 from nbstream.plots.timing import floor_transfers, latencies, silences, talk_time
+from nbstream.timing import percentile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ _ROWS = (
     ("fto_ms", "floor transfer offset", False),
 )
 _WIDTHS = (0.3, 0.32, 0.095, 0.095, 0.095, 0.095)
-_QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
+_PERCENTILES = (50, 90, 95)
 
 
 def report(
@@ -115,7 +116,7 @@ def _facts(peaks: npt.NDArray[np.int16], turns: pd.DataFrame, timing: pd.DataFra
 
 
 def _table(ax: Axes, timing: pd.DataFrame, words: pd.DataFrame) -> None:
-    """Quantiles as far as the number of values carries them."""
+    """Percentiles as far as the number of values carries them."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.table import Table
     from matplotlib.transforms import Bbox
@@ -127,7 +128,7 @@ def _table(ax: Axes, timing: pd.DataFrame, words: pd.DataFrame) -> None:
         table = words if is_word else timing
         values = style.numbers(table, column) if column in table else np.empty(0)
         if values.size:
-            found = [style.quantile(values, q) for q in _QUANTILES.values()]
+            found = [percentile(values, q) for q in _PERCENTILES]
             shown = ["-" if math.isnan(value) else f"{value:.0f}" for value in found]
             rows.append([name, column, str(len(values)), *shown])
     if not rows:
@@ -136,7 +137,7 @@ def _table(ax: Axes, timing: pd.DataFrame, words: pd.DataFrame) -> None:
     grid = Table(
         ax, bbox=Bbox.from_bounds(0, 1 - 0.11 * (len(rows) + 1), 1, 0.11 * (len(rows) + 1))
     )
-    for i, row in enumerate([["", "column", "n", *_QUANTILES], *rows]):
+    for i, row in enumerate([["", "column", "n", *(f"p{q}" for q in _PERCENTILES)], *rows]):
         for j, text in enumerate(row):
             cell = grid.add_cell(
                 i,

@@ -176,6 +176,10 @@ def _turn(ax: Axes, row: Any, start_s: float, end_s: float) -> None:
             linewidth=0,
         )
     )
+    if row.end_s - row.start_s > 0.01 * (end_s - start_s):
+        # Turns of one speaker may follow without a gap.
+        lane = [row.lane + 0.06, row.lane + 0.94]
+        ax.plot([row.start_s] * 2, lane, color=ink, linewidth=0.8, solid_capstyle="butt")
     left, right = max(row.start_s, start_s), min(row.end_s, end_s)
     text = Fitted(
         f"{row.turn_order} {row.transcript}",

@@ -171,12 +171,6 @@ def numbers(table: pd.DataFrame, column: str) -> npt.NDArray[np.float64]:
     return values[np.isfinite(values)]
 
 
-def quantile(values: npt.NDArray[np.float64], q: float) -> float:
-    """Quantile, interpolated as pandas does; NaN if fewer values than 1 / (1 - q) carry it."""
-    carried = len(values) * (1 - q) >= 1 - 1e-9
-    return float(np.quantile(values, q)) if carried else math.nan
-
-
 def names_of(turns: pd.DataFrame) -> pd.Series[str]:
     """Who speaks in each row: speaker, else channel; both where a label is on several channels.
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nbstream.plots import style
+from nbstream.timing import percentile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,7 @@ Values = npt.NDArray[np.float64]
 
 # What `latencies` looks for, in the table of turns or of words.
 LATENCIES = ("first_partial_ms", "ttfs_ms", "endpoint_wait_ms", "delivery_ms")
-_MARKS = {0.5: "o", 0.9: "^"}
+_MARKS = {50: "o", 90: "^"}  # percentile -> marker
 WORD_LATENCIES = ("emission_latency_first_ms", "emission_latency_final_ms")
 
 
@@ -129,15 +130,17 @@ def latencies(
         n = f" (n = {len(values)})" if len(counts) > 1 else ""
         entries.append((line, style.shortened(label, 28) + n))
         for q, marker in _MARKS.items():
-            at = style.quantile(values, q)
+            at = percentile(values, q)
             if not math.isnan(at):
                 ink = style.foreground()
-                ax.plot(at, q, marker, color=color, markeredgecolor=ink, markersize=5, zorder=3)
+                ax.plot(
+                    at, q / 100, marker, color=color, markeredgecolor=ink, markersize=5, zorder=3
+                )
     if len(counts) == 1:
         title += f" (n = {counts.pop()})"
     ax.set(xlabel="ms", ylabel="share of words" if "word" in timing else "share of turns")
-    ax.set(ylim=(0, 1.03), yticks=[0, *_MARKS, 1])
-    ax.set_yticklabels(["0", *(f"p{round(100 * q)}" for q in _MARKS), ""])
+    ax.set(ylim=(0, 1.03), yticks=[0, *(q / 100 for q in _MARKS), 1])
+    ax.set_yticklabels(["0", *(f"p{q}" for q in _MARKS), ""])
     ax.grid(alpha=0.25)
     ax.locator_params(axis="x", nbins=6)
     style.tidy(ax)
