@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from nbstream.local import endpoint, voice
+from nbstream.local import activity, endpoint, voice
 from nbstream.local.endpoint import Options
 from nbstream.local.model import NOTHING, RATE_HZ, Decoded, Model, Pcm
 from nbstream.local.voice import WINDOW_FRAMES
@@ -109,6 +109,7 @@ class Stream:
         self._model = model
         self._options = Options(**options)
         self._vad = voice.detector()
+        self._activity = activity.Activity()
         self._kept = np.zeros(0, np.int16)  # audio from frame _kept_from on
         self._kept_from = 0
         self._at = 0  # windows before this frame have been looked at
@@ -160,11 +161,13 @@ class Stream:
             window = self._audio(self._at, self._at + WINDOW_FRAMES)
             self._at += WINDOW_FRAMES
             self._probability = float(self._vad.process_chunk(window.tobytes()))
+            self._activity.add(window, self._probability)
             events += self._step()
         needed = self._segment.start if self._segment else self._at - _PRE_ROLL_MS * _MS * 2
         if needed > self._kept_from:
             self._kept = self._kept[needed - self._kept_from :]
             self._kept_from = needed
+            self._activity.forget(needed)
         return events
 
     def force_endpoint(self) -> list[Event]:
@@ -288,16 +291,20 @@ class Stream:
 
     def _words(self, segment: _Segment) -> list[RecognisedWord]:
         # The detector is surer of where speech starts and ends than the alignment is, so no word
-        # lies outside what it heard.
+        # lies outside what it heard, and words beside a pause start and end where it does.
         earliest = segment.onset - WINDOW_FRAMES
-        words = []
+        edges = []
         for word in segment.decoded.words:
             start = max(segment.start + word.start_frame, earliest)
-            end = max(min(segment.start + word.end_frame, segment.speech_end), start)
-            words.append(
-                RecognisedWord(word.text, start // _MS, end // _MS, round(word.confidence, 4))
+            edges.append(
+                (start, max(min(segment.start + word.end_frame, segment.speech_end), start))
             )
-        return words
+        return [
+            RecognisedWord(word.text, start // _MS, end // _MS, round(word.confidence, 4))
+            for word, (start, end) in zip(
+                segment.decoded.words, activity.snap(edges, self._activity.spans()), strict=True
+            )
+        ]
 
     def _show(self, segment: _Segment) -> list[Event]:
         assert self._turn is not None
