@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nbstream.services import ask_key as ask_key
     from nbstream.session import Session as Session
     from nbstream.sources import AudioFile as AudioFile
+    from nbstream.sources import Dialogue as Dialogue
     from nbstream.sources import Microphone as Microphone
     from nbstream.sources import Sample as Sample
     from nbstream.sources import devices as devices
@@ -53,6 +54,7 @@ _WHERE = {
     "Local": ("services", "Local"),
     "ask_key": ("services", "ask_key"),
     "Sample": ("sources", "Sample"),
+    "Dialogue": ("sources", "Dialogue"),
     "AudioFile": ("sources", "AudioFile"),
     "Microphone": ("sources", "Microphone"),
     "devices": ("sources", "devices"),

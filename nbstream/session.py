@@ -27,6 +27,7 @@ from nbstream.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from nbstream.services import Service
 
@@ -317,11 +318,43 @@ class Session:
     def plot(
         self, ax: Axes | None = None, *, start_s: float = 0.0, end_s: float | None = None
     ) -> Axes:
-        """Draw waveform and turns with matplotlib, into `ax` or a new figure."""
+        """Draw waveform and turns with matplotlib, into `ax` or a new figure.
+
+        Of several speakers, each has a lane. More pictures are in `nb.plots`.
+        """
         from nbstream import plots
 
-        return plots.session(
-            self.peaks(), self.fold_rows(), ax=ax, start_s=start_s, end_s=end_s or self.duration_s
+        end_s = end_s or self.duration_s
+        if self.turns["speaker"].nunique() < 2:
+            rows = self.fold_rows()
+            return plots.session(self.peaks(), rows, ax=ax, start_s=start_s, end_s=end_s)
+        return plots.turns(
+            self.peaks(), self.turns, words=self.words, ax=ax, start_s=start_s, end_s=end_s
+        )
+
+    def report(self, **options: Any) -> Figure:
+        """One page about the session: turns, latencies, floor transfers, stability, talk time.
+
+        Parameters
+        ----------
+        **options
+            As of `timing`.
+
+        Returns
+        -------
+        Figure
+            Shown at the end of a cell; ``session.report().savefig("report.pdf")`` keeps it.
+
+        """
+        from nbstream import plots
+
+        return plots.report(
+            self.peaks(),
+            self.turns,
+            self.word_timing(),
+            self.timing(**options),
+            self.partials,
+            title=self.name or self.folder.name,
         )
 
     # -- while it records ----------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from nbstream.audio import Chunk
 from nbstream.errors import SourceError
+from nbstream.sources.dialogue import Dialogue
 from nbstream.sources.file import AudioFile
 from nbstream.sources.microphone import Microphone
 from nbstream.sources.portaudio import devices
@@ -21,7 +22,7 @@ from nbstream.sources.sample import Sample
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["AudioFile", "Microphone", "Sample", "Source", "devices", "resolve"]
+__all__ = ["AudioFile", "Dialogue", "Microphone", "Sample", "Source", "devices", "resolve"]
 
 
 @runtime_checkable
@@ -69,7 +70,7 @@ def resolve(spec: str | os.PathLike[str] | Source) -> Source:
     Parameters
     ----------
     spec : str, Path or Source
-        "sample", "mic", the path of an audio file, or a source.
+        "sample", "dialogue", "mic", the path of an audio file, or a source.
 
     Raises
     ------
@@ -80,11 +81,14 @@ def resolve(spec: str | os.PathLike[str] | Source) -> Source:
         return spec
     if spec == "sample":
         return Sample()
+    if spec == "dialogue":
+        return Dialogue()
     if spec == "mic":
         return Microphone()
     if isinstance(spec, (str, os.PathLike)) and os.fspath(spec):
         return AudioFile(spec)
     raise SourceError(
         f"no source can be made of {spec!r}.",
-        hint='Give "sample", "mic", the path of an audio file, or a source such as Microphone(2).',
+        hint='Give "sample", "dialogue", "mic", the path of an audio file, or a source such as '
+        "Microphone(2).",
     )

@@ -22,7 +22,7 @@ class Sample(AudioFile):
     kind: str = "sample"
 
     def __init__(self, speed: float = 1.0) -> None:
-        super().__init__(_folder() / "sample.wav", speed)
+        super().__init__(samples_folder() / "sample.wav", speed)
         self.label = "sample"
 
     def __repr__(self) -> str:
@@ -31,9 +31,10 @@ class Sample(AudioFile):
     @functools.cached_property
     def transcript(self) -> list[str]:
         """What is said, one text a turn."""
-        about = json.loads((_folder() / "sample.json").read_text(encoding="utf-8"))
+        about = json.loads((samples_folder() / "sample.json").read_text(encoding="utf-8"))
         return list(about["transcript"])
 
 
-def _folder() -> Path:
+def samples_folder() -> Path:
+    """Where the packaged speech is."""
     return Path(str(importlib.resources.files("nbstream"))) / "samples"
