@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import nbstream as nb
-from nbstream import audio
+from nbstream import audio, tables
 from nbstream import events as ev
 from nbstream.engine.context import Context
 from nbstream.store import Folder
@@ -177,6 +177,34 @@ def test_commands_reach_every_channel(serve: Serve, tmp_path: Path) -> None:
     assert [4, 4] == sent.groupby("connection").size().tolist()
 
 
+def test_commands_do_not_wait_for_a_channel_that_is_down(serve: Serve, tmp_path: Path) -> None:
+    """They reach the other one at once; what was updated reaches this one when it is back."""
+    may_return = threading.Event()
+
+    def script(peer: Peer) -> None:
+        assert peer.number < 2 or may_return.wait(DEADLINE_S)
+        peer.begin()
+        if peer.number == 1:
+            peer.listen(seconds=1)
+            peer.ws.socket.close()
+            return
+        peer.listen()
+        peer.finish()
+
+    server = serve(script)
+    source = Given(PAIR, live=True, speakers=SPEAKERS)
+    with nb.record(source, service(server), folder=tmp_path) as session:
+        assert any(event.state == "reconnecting" for event in session.follow("state_changed"))
+        session.update(min_turn_silence=800)
+        may_return.set()
+        with session.data.changed:
+            assert session.data.changed.wait_for(lambda: session.state == "recording", DEADLINE_S)
+    told = [[text["type"] for text in peer.texts] for peer in server.peers]
+    assert [["UpdateConfiguration", "Terminate"], [], ["UpdateConfiguration", "Terminate"]] == told
+    assert "800" == str(server.peers[2].texts[0]["min_turn_silence"])
+    assert session.gaps.empty
+
+
 def test_a_channel_that_drops_holds_up_no_other(serve: Serve, tmp_path: Path) -> None:
     """The other one is heard to its end before it is back; then nothing is missing of either."""
     has_ended = threading.Event()  # one channel has been transcribed whole
@@ -300,6 +328,16 @@ def test_what_was_killed_is_one_gap_a_channel(pair: nb.Session, serve: Serve) ->
     assert {0: LEFT, 1: RIGHT} == heard(session, server)
     assert session.gaps.empty
     assert set(SPEAKERS) == set(session.turns.speaker)
+
+
+def test_a_gap_has_the_cause_of_its_own_channel() -> None:
+    """Though both were missed at the same time."""
+    told = [ev.Gap(0, 100, "no network", 0), ev.Gap(0, 100, "refused", 1)]
+    entries = [ev.Entry(1.0, None, gap) for gap in told]
+    table = tables.gaps(entries, [(0, 100, 0), (50, 100, 1), (0, 9, 2)])
+    assert [0, 2, 1] == list(table.channel)
+    expected = ["no network", "the recording was interrupted", "refused"]
+    assert expected == list(table.cause)
 
 
 def test_a_name_for_one_channel_is_kept(serve: Serve, tmp_path: Path) -> None:

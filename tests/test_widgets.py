@@ -93,7 +93,9 @@ def row(order: int, text: str, *, is_final: bool = True, version: int = 1) -> Tu
         ev.Word(word, 1000 * order + 100 * i, 1000 * order + 100 * i + 80, 0.5, is_final)
         for i, word in enumerate(text.split())
     )
-    return TurnRow(0, order, 0.0, text, words, is_final, arrived_s=order + 1.0, version=version)
+    return TurnRow(
+        *(0, order, 0.0, None, text, words, is_final), arrived_s=order + 1.0, version=version
+    )
 
 
 # -- a take -----------------------------------------------------------------------------------
@@ -416,7 +418,7 @@ def test_the_waveform_is_pairs_of_bytes_on_the_clock_of_the_turns() -> None:
 
 def test_a_turn_travels_as_json_even_without_words() -> None:
     """What is not known is null: NaN is no JSON."""
-    view = turn_view(TurnRow(0, 4, 0.0, "text", arrived_s=math.nan))
+    view = turn_view(TurnRow(0, 4, 0.0, transcript="text", arrived_s=math.nan))
     assert view["start_s"] is None
     assert view["confidence"] is None
     assert json.loads(json.dumps(view, allow_nan=False)) == view

@@ -58,6 +58,8 @@ def record(
     ----------
     source : Source or str
         ``"sample"``, ``"mic"``, a file's path, or a source such as ``nb.AudioFile(path, speed=2)``.
+        With ``speakers=`` a source keeps its channels apart: each is heard by a connection of its
+        own, which is paid for as any other.
     service : Service or str, optional
         ``"assemblyai"``, ``"local"``, or an object. By default AssemblyAI if there is a key,
         else the local recogniser.
