@@ -291,19 +291,19 @@ class Stream:
 
     def _words(self, segment: _Segment) -> list[RecognisedWord]:
         # The detector is surer of where speech starts and ends than the alignment is, so no word
-        # lies outside what it heard, and words beside a pause start and end where it does.
-        earliest = segment.onset - WINDOW_FRAMES
+        # lies outside what it heard, and words beside a silence start and end where it does.
+        speech = self._activity.spans()
+        onsets = [start for start, _ in speech if start >= segment.start]
+        earliest = min([*onsets[:1], segment.onset - WINDOW_FRAMES])
+        found = segment.decoded.words
         edges = []
-        for word in segment.decoded.words:
+        for word in found:
             start = max(segment.start + word.start_frame, earliest)
-            edges.append(
-                (start, max(min(segment.start + word.end_frame, segment.speech_end), start))
-            )
+            end = min(segment.start + word.end_frame, segment.speech_end)
+            edges.append((start, max(end, start)))
         return [
             RecognisedWord(word.text, start // _MS, end // _MS, round(word.confidence, 4))
-            for word, (start, end) in zip(
-                segment.decoded.words, activity.snap(edges, self._activity.spans()), strict=True
-            )
+            for word, (start, end) in zip(found, activity.snap(edges, speech), strict=True)
         ]
 
     def _show(self, segment: _Segment) -> list[Event]:
