@@ -61,7 +61,75 @@ nb.Recorder(source="mic", service=nb.AssemblyAI("u3-rt-pro", min_turn_silence=40
 ```
 """
 
-NOTEBOOKS = {"01_quickstart.ipynb": QUICKSTART}
+TURN_TIMING = """
+# Turn timing: from a recording of two to a finding
+Who takes the floor when, and how much of the time until a final turn arrives is waiting that we
+chose? The packaged speech of two people, as a conversation on two channels: the floor transfers
+are known, so that we can see how far to trust what is measured. No key, no network.
+---
+import nbstream as nb
+
+talk = nb.Dialogue(transfers_ms=(400, 150, -300, 900, 250))
+with nb.record(talk, "local") as session:
+    session.wait()
+---
+session.plot();
+---
+## One row a turn
+Each figure has a definition with its clock, its source and its caveat. What can't be had honestly
+is NaN: the first turn follows nobody, so it has no floor transfer.
+---
+timing = session.timing()
+timing[["speaker", "duration_ms", "fto_ms", "ttfs_ms", "endpoint_wait_ms", "delivery_ms"]].round()
+---
+nb.timing.definitions().loc[["fto_ms", "ttfs_ms", "endpoint_wait_ms"], ["formula", "caveat"]]
+---
+nb.plots.floor_transfers(timing);
+---
+## How far to trust it
+The truth is known here, so the error can be measured: once with the ends of the recogniser's words,
+once with voice activity, once with the truth itself as reference.
+---
+import pandas as pd
+
+truth = talk.turns
+errors_ms = pd.DataFrame(
+    {
+        "words": timing["fto_ms"] - truth["fto_ms"],
+        "voice activity": session.timing(end_source="vad")["fto_ms"] - truth["fto_ms"],
+        "reference": session.timing(reference=truth, end_source="manual")["fto_ms"]
+        - truth["fto_ms"],
+    }
+)
+errors_ms.round()
+---
+## What a setting costs
+The same conversation again, with an endpointer that waits for at least 900 ms of silence.
+---
+with nb.record(nb.Dialogue(talk.transfers_ms), nb.Local(min_turn_silence=900)) as patient:
+    patient.wait()
+---
+nb.timing.summary(
+    {"as it comes": session, "waits 900 ms": patient},
+    by="session",
+    columns=["ttfs_ms", "endpoint_wait_ms", "delivery_ms"],
+)[["n", "p50", "p50_low", "p50_high"]].round()
+---
+nb.plots.latencies(
+    pd.concat([session.timing().assign(run="as it comes"), patient.timing().assign(run="900 ms")]),
+    columns=["ttfs_ms"],
+    by="run",
+);
+---
+## The finding
+Finals come later by the silence that was asked for, while the delivery, which is what the service
+and the network need, stays as it was. A latency that is quoted without its setting says little.
+"""
+
+NOTEBOOKS = {
+    "01_quickstart.ipynb": QUICKSTART,
+    "03_turn_timing.ipynb": TURN_TIMING,
+}
 
 
 def build(text: str) -> nbformat.NotebookNode:
