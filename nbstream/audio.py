@@ -138,37 +138,69 @@ def min_max(samples: PcmArray, frames_per_column: int) -> npt.NDArray[np.int16]:
 
 
 class Peaks:
-    """Min/max pairs of a growing recording, one column each 10 ms, of each channel.
+    """Min/max pairs of a growing recording, of each channel, at several widths of a column.
 
-    Cost of `add` depends on the new audio only. One writer; readers take copies.
+    A column is 10 ms wide at level 0, and `FACTOR` times as wide at each level above: 80 ms,
+    640 ms, 5.12 s. So any stretch can be drawn from about as many columns as it has pixels.
+    Columns that are not full are left out.
+
+    The cost of `add` depends on the new audio only, that of a slice on its length. One writer;
+    readers take copies.
     """
 
     COLUMN_MS: Final = 10
+    FACTOR: Final = 8
+    N_LEVELS: Final = 4
 
     def __init__(self, sample_rate_hz: int = SAMPLE_RATE_HZ, n_channels: int = 1) -> None:
         self._frames_per_column = sample_rate_hz * self.COLUMN_MS // 1000
         self._n_channels = n_channels
         self._column_bytes = 2 * BYTES_PER_SAMPLE * n_channels
         self._rest = to_array(b"", n_channels)
-        self._columns = bytearray()
+        self._levels = [bytearray() for _ in range(self.N_LEVELS)]
 
     def __len__(self) -> int:
-        return len(self._columns) // self._column_bytes
+        return self.n_columns(0)
+
+    def n_columns(self, level: int) -> int:
+        """How many columns a level has."""
+        return len(self._levels[level]) // self._column_bytes
 
     def add(self, pcm: bytes) -> None:
         """Take in the next piece of the recording, of any length in whole frames."""
         samples = np.concatenate([self._rest, to_array(pcm, self._n_channels)])
         columns = min_max(samples, self._frames_per_column)
-        self._rest = samples[len(columns) * self._frames_per_column :]
-        self._columns += columns.astype("<i2").tobytes()
+        n_used = len(columns) * self._frames_per_column
+        self._rest = samples[n_used:]
+        self._levels[0] += columns.astype("<i2").reshape(-1).tobytes()
+        for level in range(1, self.N_LEVELS):
+            n_built, n_full = self.n_columns(level), self.n_columns(level - 1) // self.FACTOR
+            if n_full == n_built:
+                break
+            fine = self.columns(level - 1, self.FACTOR * n_built, self.FACTOR * (n_full - n_built))
+            fine = fine.reshape(n_full - n_built, self.FACTOR, self._n_channels, 2)
+            lowest, highest = fine[..., 0].min(axis=1), fine[..., 1].max(axis=1)
+            self._levels[level] += np.stack([lowest, highest], axis=-1).astype("<i2").tobytes()
+
+    def columns(self, level: int, first: int, n: int) -> npt.NDArray[np.int16]:
+        """Copy of `n` columns of a level from the number `first` on, fewer at the end.
+
+        Returns
+        -------
+        array, shape (columns, channels, 2), int16
+            Lowest and highest sample.
+
+        """
+        start, stop = (max(0, at) * self._column_bytes for at in (first, first + n))
+        part = self._levels[level][start:stop]  # a copy, or the level could not grow
+        return np.frombuffer(part, "<i2").reshape(-1, self._n_channels, 2)
 
     def tail(self, n_columns: int, channel: int | None = None) -> npt.NDArray[np.int16]:
-        """Copy of the last `n_columns` columns or fewer, shape (columns, 2).
+        """Copy of the last `n_columns` columns of 10 ms or fewer, shape (columns, 2).
 
         Of one channel, or the lowest and highest of all.
         """
-        last = bytes(self._columns[-self._column_bytes * n_columns :])
-        columns = np.frombuffer(last, "<i2").reshape(-1, self._n_channels, 2)
+        columns = self.columns(0, max(0, len(self) - n_columns), n_columns)
         if channel is not None:
             return columns[:, channel]
         return np.stack([columns[:, :, 0].min(axis=1), columns[:, :, 1].max(axis=1)], axis=1)

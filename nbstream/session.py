@@ -9,8 +9,9 @@ somebody asks. It is not held while calling out.
 
 from __future__ import annotations
 
+import copy
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -150,8 +151,8 @@ class Session:
 
         What is still being caught up while it records is no hole yet.
         """
-        untold = [] if self.is_live else self._folder.missing()
-        return tables.gaps(self._entries(), untold, self._folder.sample_rate_hz)
+        rare = self._rare()
+        return tables.gaps(rare, self._untold(rare), self._folder.sample_rate_hz)
 
     @property
     def chunks(self) -> pd.DataFrame:
@@ -305,15 +306,28 @@ class Session:
         """The last `n_columns` of `peaks` (None: all), and the number of the first of them."""
         self._check(channel)
         with self._lock:
-            while self._peaked_frames < self._folder.n_frames:
-                pcm = self._folder.read_pcm(self._peaked_frames, _READ_FRAMES)
-                if not pcm:
-                    break
-                self._peaks.add(pcm)
-                self._peaked_frames += len(pcm) // self._folder.frame_bytes
+            self._hear()
             total = len(self._peaks)
             columns = self._peaks.tail(total if n_columns is None else n_columns, channel)
             return columns, total - len(columns)
+
+    def n_peaks(self) -> int:
+        """How many columns of 10 ms there are by now."""
+        with self._lock:
+            self._hear()
+            return len(self._peaks)
+
+    def peaks_at(self, level: int, first: int, n: int) -> npt.NDArray[np.int16]:
+        """`n` columns of a level of the pyramid (see `audio.Peaks`) from the number `first` on.
+
+        Returns
+        -------
+        array, shape (columns, channels, 2), int16
+
+        """
+        with self._lock:
+            self._hear()
+            return self._peaks.columns(level, first, n)
 
     def plot(
         self, ax: Axes | None = None, *, start_s: float = 0.0, end_s: float | None = None
@@ -448,21 +462,84 @@ class Session:
     # -- showing itself --------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        rows = self.fold_rows()
-        finals = sum(row.is_final for row in rows)
+        finals, partials = self.turn_counts()
         minutes, seconds = divmod(int(self.duration_s), 60)
         return (
             f"<Session {self.state.upper()} {minutes}:{seconds:02d} | "
-            f"{self._folder.sample_rate_hz} Hz | {finals} turns, {len(rows) - finals} partial | "
+            f"{self._folder.sample_rate_hz} Hz | {finals} turns, {partials} partial | "
             f"{self.folder.name}>"
         )
 
     def fold_rows(self) -> list[tables.TurnRow]:
-        """Turns as they stand; for views, which need them without a DataFrame."""
+        """All turns as they stand, without a DataFrame."""
         with self._lock:
-            for entry in self._folder.entries[self._fold.n_entries :]:
-                self._fold.add(entry)
+            self._catch_up()
             return self._fold.rows
+
+    # -- for views: what these cost does not depend on how long the session is ---------------------
+
+    def turn_counts(self) -> tuple[int, int]:
+        """How many turns are final, and how many are open."""
+        with self._lock:
+            self._catch_up()
+            return self._fold.n_final, self._fold.n_open
+
+    def spoken_s(self) -> float:
+        """When the last word arrived, in seconds since the session began; 0 before the first."""
+        with self._lock:
+            self._catch_up()
+            return self._fold.spoken_s
+
+    def changed_turns(self, version: int = 0) -> tables.TurnChanges:
+        """What has happened to turns since `version`; since the beginning by default.
+
+        The rows are copies: they stay as they are while the session goes on.
+        """
+        with self._lock:
+            self._catch_up()
+            rows = [copy.copy(row) for row in self._fold.changed_since(version)]
+            return tables.TurnChanges(self._fold.version, rows, self._fold.gone_since(version))
+
+    def find_turns(self, keys: Iterable[tables.TurnKey]) -> list[tables.TurnRow]:
+        """Those turns of the given (connection, turn_order) that are there; copies."""
+        with self._lock:
+            self._catch_up()
+            found = map(self._fold.find, keys)
+            return [copy.copy(row) for row in found if row is not None]
+
+    def rare_events(self, first: int = 0) -> list[ev.Entry]:
+        """All events but those that come many times a minute, from the number `first` on."""
+        with self._lock:
+            self._catch_up()
+            return self._fold.rare[first:]
+
+    def _catch_up(self) -> None:
+        """Fold the events that have come; with the lock held."""
+        for entry in self._folder.entries[self._fold.n_entries :]:
+            self._fold.add(entry)
+
+    def _hear(self) -> None:
+        """Take in the audio that has come; with the lock held."""
+        while self._peaked_frames < self._folder.n_frames:
+            pcm = self._folder.read_pcm(self._peaked_frames, _READ_FRAMES)
+            if not pcm:
+                break
+            self._peaks.add(pcm)
+            self._peaked_frames += len(pcm) // self._folder.frame_bytes
+
+    def _untold(self, rare: list[ev.Entry]) -> list[tuple[int, int, int | None]]:
+        """Stretches not transcribed; none while they may still be."""
+        if self.is_live:
+            return []
+        folder = self._folder
+        return tables.missing(
+            rare,
+            folder.chunk_records(),
+            folder.n_frames,
+            folder.sample_rate_hz,
+            folder.n_channels,
+            self._fold,
+        )
 
     def _check(self, channel: int | None) -> None:
         n_channels = self._folder.n_channels
@@ -474,8 +551,7 @@ class Session:
             )
 
     def _rare(self) -> list[ev.Entry]:
-        self.fold_rows()
-        return self._fold.rare
+        return self.rare_events()
 
     def _entries(self) -> list[ev.Entry]:
         return self._folder.entries[:]

@@ -160,8 +160,7 @@ class Context:
 
     def spoken_s(self) -> float:
         """When the last word arrived, on the session's clock; 0 before the first."""
-        rows = self.session.fold_rows()
-        return max((row.arrived_s for row in rows), default=0.0)
+        return self.session.spoken_s()
 
     def newest(self) -> Link | None:
         """The newest connection that hears what is said now, else the last that was opened."""

@@ -5,7 +5,7 @@
 """
 
 from nbstream.tables.coverage import missing
-from nbstream.tables.fold import Fold, TurnRow, fold
+from nbstream.tables.fold import Fold, TurnChanges, TurnKey, TurnRow, fold, row_key
 from nbstream.tables.frames import (
     chunks,
     connections,
@@ -24,6 +24,8 @@ __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
     "Fold",
+    "TurnChanges",
+    "TurnKey",
     "TurnRow",
     "chunks",
     "connections",
@@ -33,6 +35,7 @@ __all__ = [
     "in_order",
     "missing",
     "partials",
+    "row_key",
     "summary",
     "turns",
     "words",

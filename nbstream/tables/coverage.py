@@ -19,6 +19,7 @@ def missing(
     n_frames: int,
     sample_rate_hz: int = SAMPLE_RATE_HZ,
     n_channels: int = 1,
+    folded: Fold | None = None,
 ) -> list[tuple[int, int, int | None]]:
     """Stretches of the recording that the service has not had its say on, in frames.
 
@@ -36,6 +37,8 @@ def missing(
         Length of the recording.
     n_channels : int
         As many as are kept apart; 1 if they are mixed into one.
+    folded : Fold, optional
+        What all events fold to, if that is known: then `entries` need only be its rare ones.
 
     Returns
     -------
@@ -45,9 +48,10 @@ def missing(
     """
     starts: dict[int, tuple[int, int | None]] = {}
     clean: set[int] = set()
-    folded = Fold(sample_rate_hz)
+    known, folded = folded is not None, folded or Fold(sample_rate_hz)
     for entry in entries:
-        folded.add(entry)
+        if not known:
+            folded.add(entry)
         if entry.connection is not None and isinstance(entry.event, ev.Connected):
             starts[entry.connection] = (entry.event.start_frame, entry.event.channel)
         if entry.connection is not None and isinstance(entry.event, ev.Termination):

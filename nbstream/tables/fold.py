@@ -7,14 +7,18 @@ final replaces a raw one; a `SpeakerRevision` changes who spoke, never what was 
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from nbstream import events as ev
 from nbstream.audio import SAMPLE_RATE_HZ
 from nbstream.tables.growth import Growth
 
 _FREQUENT = (ev.Turn, ev.SpeechStarted, ev.Heartbeat, ev.Silence)
+
+TurnKey = tuple[int, int]  # connection, turn_order
 
 
 @dataclass(slots=True)
@@ -64,6 +68,19 @@ class TurnRow:
             return math.nan
         return sum(word.confidence for word in self.words) / len(self.words)
 
+    @property
+    def is_said(self) -> bool:
+        """Whether something is said in it; a turn may begin, or end, as an empty one."""
+        return bool(self.transcript or self.words)
+
+
+class TurnChanges(NamedTuple):
+    """What has happened to turns since a version: what they are now, and which are gone."""
+
+    version: int
+    rows: list[TurnRow]
+    gone: list[TurnKey]
+
 
 @dataclass(slots=True)
 class Fold:
@@ -72,6 +89,9 @@ class Fold:
     Feed it every `Entry` once, in order. Not thread-safe; the owner keeps a lock. `speakers` are
     the names of channels that are kept apart. `rare` are all entries but those that come many times
     a minute; who needs them need not read the whole file again.
+
+    What a view needs many times a minute costs the same however long the session is: `n_final`,
+    `n_open`, `spoken_s`, `changed_since`, `gone_since`.
     """
 
     sample_rate_hz: int = SAMPLE_RATE_HZ
@@ -79,8 +99,13 @@ class Fold:
     version: int = 0
     n_entries: int = 0
     n_unknown: int = 0
+    n_final: int = 0  # turns with something said in them
+    n_open: int = 0
+    spoken_s: float = 0.0  # when the last word arrived, in s since the session began
     rare: list[ev.Entry] = field(default_factory=list)
-    _rows: dict[tuple[int, int], TurnRow] = field(default_factory=dict)
+    _rows: dict[TurnKey, TurnRow] = field(default_factory=dict)
+    _by_version: OrderedDict[TurnKey, TurnRow] = field(default_factory=OrderedDict)
+    _gone: list[tuple[int, TurnKey]] = field(default_factory=list)  # with the version at which
     _ended: set[int] = field(default_factory=set)
     _offset_s: dict[int, float] = field(default_factory=dict)
     _channel: dict[int, int] = field(default_factory=dict)
@@ -89,7 +114,34 @@ class Fold:
     @property
     def rows(self) -> list[TurnRow]:
         """Turns with something said in them, in the order of the audio's connections."""
-        return [row for row in self._rows.values() if row.transcript or row.words]
+        return [row for row in self._rows.values() if row.is_said]
+
+    def find(self, key: TurnKey) -> TurnRow | None:
+        """The turn of that connection and order, if it is there."""
+        row = self._rows.get(key)
+        return row if row is not None and row.is_said else None
+
+    def changed_since(self, version: int) -> list[TurnRow]:
+        """Turns that have changed after `version` (0: all), in the order of their last change."""
+        return [row for row in self._touched_since(version) if row.is_said][::-1]
+
+    def gone_since(self, version: int) -> list[TurnKey]:
+        """Turns that were there at `version`, perhaps, and are there no more."""
+        gone = [row_key(row) for row in self._touched_since(version) if not row.is_said]
+        for at, key in reversed(self._gone):
+            if at <= version:
+                break
+            if self.find(key) is None:
+                gone.append(key)
+        return gone
+
+    def _touched_since(self, version: int) -> list[TurnRow]:
+        touched = []
+        for row in reversed(self._by_version.values()):
+            if row.version <= version:
+                break
+            touched.append(row)
+        return touched
 
     def add(self, entry: ev.Entry) -> None:
         """Take in the next event."""
@@ -126,9 +178,11 @@ class Fold:
             and row.channel == self._channel.get(connection)
             and not (row.is_final or row.end_s <= start_s)
         ]
-        for key in again:
-            del self._rows[key]
         self.version += bool(again)
+        for key in again:
+            self._count(self._rows.pop(key), -1)
+            del self._by_version[key]
+            self._gone.append((self.version, key))
 
     def _turn(self, connection: int, turn: ev.Turn, at_s: float) -> None:
         key = (connection, turn.turn_order)
@@ -145,6 +199,7 @@ class Fold:
         else:
             row.arrived_s = at_s
             row.n_partials += not turn.end_of_turn
+        self._count(row, -1)
         row.growth.add(
             [word.text for word in turn.words],
             [turn.end_of_turn or word.is_final for word in turn.words],
@@ -160,6 +215,9 @@ class Fold:
         row.speaker = row.speaker_original = self._name(row.channel, turn.speaker_label)
         if turn.end_of_turn_confidence is not None:
             row.end_of_turn_confidence = turn.end_of_turn_confidence
+        self._count(row, +1)
+        if row.is_said:
+            self.spoken_s = max(self.spoken_s, row.arrived_s)
         self._touch(row)
 
     def _revise(self, connection: int, revision: ev.TurnRevision) -> None:
@@ -180,9 +238,22 @@ class Fold:
         name = self.speakers[channel] if channel is not None and self.speakers else None
         return " ".join(part for part in (name, label) if part) or None
 
+    def _count(self, row: TurnRow, by: int) -> None:
+        if row.is_said and row.is_final:
+            self.n_final += by
+        elif row.is_said:
+            self.n_open += by
+
     def _touch(self, row: TurnRow) -> None:
         self.version += 1
         row.version = self.version
+        self._by_version[row_key(row)] = row
+        self._by_version.move_to_end(row_key(row))
+
+
+def row_key(row: TurnRow) -> TurnKey:
+    """What identifies a turn."""
+    return row.connection, row.turn_order
 
 
 def fold(
