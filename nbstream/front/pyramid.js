@@ -6,9 +6,13 @@ export const FACTOR = 8;
 export const N_LEVELS = 4;
 export const TILE = 2048; // columns that are asked for at once
 const GROWTH = 1.5;
+const EDGE = 1e-6; // of a column: an edge that is rounded belongs where it was meant
 
-/** Little-endian int16 from the wire, in the machine's own order. @returns {Int16Array} */
-export function int16(/** @type {DataView | ArrayBuffer | Uint8Array} */ bytes) {
+/**
+ * Little-endian int16 from the wire, in the machine's own order.
+ * @param {DataView | ArrayBuffer | Uint8Array} bytes @returns {Int16Array}
+ */
+export function int16(bytes) {
   const view =
     bytes instanceof ArrayBuffer ? new DataView(bytes) :
     new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -41,15 +45,18 @@ class Level {
   }
 }
 
+/**
+ * @typedef {{level: number, first: number, columns: DataView | ArrayBuffer | Uint8Array}} Part
+ *   columns of a level from the number `first` on: for each, lowest and highest of each channel
+ */
+
 export class Pyramid {
-  /** @param {any} [sound] n_channels, n_columns, parts: [{level, first, columns}] */
+  /** @param {{n_channels: number, n_columns: number, parts: Part[]}} [sound] */
   constructor(sound = { n_channels: 1, n_columns: 0, parts: [] }) {
     this.n_channels = sound.n_channels;
-    this.n_columns = sound.n_columns; // of the finest level
-    const width = 2 * this.n_channels;
-    this.levels = Array.from({ length: N_LEVELS }, () => new Level(width));
-    for (const { level, first, columns } of sound.parts) this.put(level, first, columns);
-    for (let level = 1; level < N_LEVELS; level++) this._coarsen(level, 0);
+    this.n_columns = 0; // of the finest level
+    this.levels = Array.from({ length: N_LEVELS }, () => new Level(2 * this.n_channels));
+    this.take(sound);
   }
 
   /** Seconds of sound that are there. */
@@ -57,18 +64,26 @@ export class Pyramid {
     return this.n_columns * COLUMN_S;
   }
 
-  /** Columns of a level that were sent. */
-  put(/** @type {number} */ level, /** @type {number} */ first, /** @type {any} */ columns) {
-    this.levels[level].put(first, int16(columns));
+  /** The recording has grown: the coarser columns over what has come follow by themselves. */
+  take(/** @type {{n_columns: number, parts: Part[]}} */ { n_columns, parts }) {
+    this.n_columns = Math.max(this.n_columns, n_columns);
+    let from = Infinity;
+    for (const { level, first, columns } of parts) {
+      this.put(level, first, columns);
+      from = Math.min(from, first * FACTOR ** level);
+    }
+    for (let level = 1; from < Infinity && level < N_LEVELS; level++) this._coarsen(level, from);
   }
 
-  /** New columns of the finest level; the coarser ones follow. */
-  append(/** @type {number} */ first, /** @type {any} */ columns) {
-    this.put(0, first, columns);
-    this.n_columns = Math.max(
-      this.n_columns, first + columns.byteLength / (4 * this.n_channels),
-    );
-    for (let level = 1; level < N_LEVELS; level++) this._coarsen(level, first);
+  /** New columns of the finest level. @param {number} first @param {Part["columns"]} columns */
+  append(first, columns) {
+    const n_columns = first + columns.byteLength / (4 * this.n_channels);
+    this.take({ n_columns, parts: [{ level: 0, first, columns }] });
+  }
+
+  /** Columns that were asked for. @param {number} level @param {number} first @param {any} columns */
+  put(level, first, columns) {
+    this.levels[level].put(first, int16(columns));
   }
 
   /**
@@ -78,45 +93,53 @@ export class Pyramid {
    *   tiles to ask for
    */
   bars(start_s, end_s, n_px, channel) {
-    const column_px = (end_s - start_s) / COLUMN_S / n_px;
+    const from = start_s / COLUMN_S;
+    const px = (end_s - start_s) / COLUMN_S / n_px;
     let level = 0;
-    while (level < N_LEVELS - 1 && FACTOR ** (level + 1) <= column_px) level++;
+    while (level < N_LEVELS - 1 && FACTOR ** (level + 1) <= px) level++;
     const bars = new Float32Array(2 * n_px).fill(NaN);
+    /** @type {Set<number>} */
     const missing = new Set();
-    for (let px = 0; px < n_px; px++) {
-      const from = (start_s + ((end_s - start_s) * px) / n_px) / COLUMN_S;
-      const to = (start_s + ((end_s - start_s) * (px + 1)) / n_px) / COLUMN_S;
-      if (from >= this.n_columns || to <= 0) continue;
-      this._pixel(bars, px, Math.max(0, from), Math.min(to, this.n_columns), level, channel, missing);
+    for (let i = 0; i < n_px; i++) {
+      const first = Math.max(0, from + i * px);
+      const last = Math.min(from + (i + 1) * px, this.n_columns);
+      if (first >= last) continue;
+      const found = /** @type {[number, number]} */ ([Infinity, -Infinity]);
+      this._look(level, first, last, channel, found, missing);
+      if (found[0] <= found[1]) bars.set(found, 2 * i);
     }
-    const tiles = [...missing].map((n) => ({ level, first: n * TILE }));
-    return { bars, missing: tiles };
+    return { bars, missing: [...missing].map((n) => ({ level, first: n * TILE })) };
   }
 
-  /** One pixel from `level`, or from a coarser one while that is not there. */
-  _pixel(bars, px, from, to, level, channel, missing) {
-    for (let at = level; at < N_LEVELS; at++) {
-      const { data, known, width } = this.levels[at];
-      const size = FACTOR ** at;
-      const first = Math.floor(from / size);
-      const last = Math.max(first, Math.ceil(to / size) - 1);
-      let [low, high, whole] = [Infinity, -Infinity, true];
-      for (let i = first; i <= last; i++) {
-        if (!known[i]) {
-          whole = false;
-          // The coarse column at the growing end is not full yet: its finer ones say it all.
-          if (at === level && i < Math.floor(this.n_columns / size)) missing.add(Math.floor(i / TILE));
-          continue;
-        }
-        low = Math.min(low, data[i * width + 2 * channel]);
-        high = Math.max(high, data[i * width + 2 * channel + 1]);
+  /**
+   * Lowest and highest of [from, to), counted in columns of the finest level, from `level`.
+   * @param {number} level @param {number} from @param {number} to @param {number} channel
+   * @param {[number, number]} found what they are added to @param {Set<number>} [missing] tiles
+   */
+  _look(level, from, to, channel, found, missing) {
+    const size = FACTOR ** level;
+    const { known } = this.levels[level];
+    const n_full = Math.floor(this.n_columns / size);
+    const begin = Math.floor(from / size + EDGE);
+    const end = Math.max(begin + 1, Math.ceil(to / size - EDGE));
+    for (let i = begin; i < Math.min(end, n_full); i++) {
+      let at = level;
+      if (!known[i]) {
+        missing?.add(Math.floor(i / TILE));
+        while (at < N_LEVELS && !this.levels[at].known[Math.floor((i * size) / FACTOR ** at)]) at++;
       }
-      if (low <= high && (whole || at === N_LEVELS - 1 || last >= Math.floor(this.n_columns / size) - 1)) {
-        bars[2 * px] = low;
-        bars[2 * px + 1] = high;
-        return;
-      }
+      if (at < N_LEVELS) this._add(at, Math.floor((i * size) / FACTOR ** at), channel, found);
     }
+    // The last column is not full yet: its finer ones say what is there.
+    if (end > n_full && level > 0) this._look(level - 1, Math.max(from, n_full * size), to, channel, found);
+  }
+
+  /** @param {number} level @param {number} i @param {number} channel @param {[number, number]} found */
+  _add(level, i, channel, found) {
+    const { data, width } = this.levels[level];
+    const at = i * width + 2 * channel;
+    if (data[at] < found[0]) found[0] = data[at];
+    if (data[at + 1] > found[1]) found[1] = data[at + 1];
   }
 
   /** Build the full columns of `level` over what has come from `first` of the finest on. */
@@ -126,12 +149,12 @@ export class Pyramid {
     const values = new Int16Array(coarse.width);
     for (let i = Math.floor(first / FACTOR ** level); i < n; i++) {
       if (coarse.known[i]) continue;
-      let there = true;
-      for (let k = 0; k < FACTOR; k++) there = there && Boolean(fine.known[i * FACTOR + k]);
-      if (!there) continue;
+      let k = 0;
+      while (k < FACTOR && fine.known[i * FACTOR + k]) k++;
+      if (k < FACTOR) continue;
       for (let j = 0; j < coarse.width; j++) {
         values[j] = fine.data[i * FACTOR * fine.width + j];
-        for (let k = 1; k < FACTOR; k++) {
+        for (k = 1; k < FACTOR; k++) {
           const value = fine.data[(i * FACTOR + k) * fine.width + j];
           values[j] = j % 2 ? Math.max(values[j], value) : Math.min(values[j], value);
         }

@@ -28,6 +28,11 @@ export function inOrder(/** @type {Turn} */ a, /** @type {Turn} */ b) {
   return at(a) === at(b) ? a.connection - b.connection || a.turn - b.turn : at(a) < at(b) ? -1 : 1;
 }
 
+/** Length of a turn in s; 0 without words. */
+function lasts(/** @type {Turn} */ turn) {
+  return turn.start_s === null || turn.end_s === null ? 0 : turn.end_s - turn.start_s;
+}
+
 export class Store {
   constructor() {
     /** @type {Head} */
@@ -47,6 +52,8 @@ export class Store {
     this.range = /** @type {{start_s: number, end_s: number} | null} */ (null);
     /** The place that is pointed at, or played; null for none. */
     this.cursor_s = /** @type {number | null} */ (null);
+    /** Length of the longest turn, in s. */
+    this.longest_s = 0;
     this.seq = -1;
     /** Asks the other side: `tiles`, `words`, `all`. Replaced by a feeder that can answer. */
     this.ask = (/** @type {Record<string, any>} */ _) => {};
@@ -59,16 +66,18 @@ export class Store {
 
   /** Everything anew. @param {any} state as `view.py` makes it */
   load(state) {
+    const is_same = state.head.folder === this.head.folder;
     this.seq = state.seq;
     this.head = state.head;
     this.turns = state.turns.map((/** @type {any} */ row) => ({ ...row, key: keyOf(row) }));
     this.turns.sort(inOrder);
     this.byKey = new Map(this.turns.map((turn) => [turn.key, turn]));
+    this.longest_s = this.turns.reduce((longest_s, turn) => Math.max(longest_s, lasts(turn)), 0);
     this.gaps = state.gaps;
     this.marks = state.marks;
     this.sound = new Pyramid(state.sound);
-    this.range = null;
-    this._say("head", "turns", "sound", "range");
+    if (!is_same) [this.range, this.cursor_s] = [null, null];
+    this._say("head", "turns", "sound", "range", "cursor");
   }
 
   /**
@@ -92,7 +101,7 @@ export class Store {
     }
     if (delta.gaps) this.gaps = delta.gaps;
     if (delta.marks) this.marks = delta.marks;
-    if (delta.sound) this.sound.append(delta.sound.first, delta.sound.columns);
+    if (delta.sound) this.sound.take(delta.sound);
     if (delta.gaps || delta.marks || delta.sound) this._say("sound");
   }
 
@@ -126,8 +135,7 @@ export class Store {
 
   /** Turns that touch a stretch. @returns {Turn[]} */
   turnsIn(/** @type {number} */ start_s, /** @type {number} */ end_s) {
-    // Turns of one channel follow each other; those of two overlap by less than a minute or so.
-    let from = this.firstAfter(start_s - 90);
+    let from = this.firstAfter(start_s - this.longest_s);
     const found = [];
     for (; from < this.turns.length; from++) {
       const turn = this.turns[from];
@@ -158,6 +166,7 @@ export class Store {
   }
 
   _put(/** @type {Turn} */ turn) {
+    this.longest_s = Math.max(this.longest_s, lasts(turn));
     const old = this.byKey.get(turn.key);
     if (old && old.start_s === turn.start_s) {
       Object.assign(old, turn);
