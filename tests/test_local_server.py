@@ -94,6 +94,8 @@ def test_a_session_runs_from_begin_to_termination(url: str) -> None:
         "filter_profanity": False,
         "domain": None,
         "voice_focus": None,
+        "min_turn_silence": 400,  # what it really waits, which is more than the preset
+        "max_turn_silence": 1280,
     }
     first, second = heard.finals
     assert (first["words"][0]["text"], first["words"][-1]["text"].strip(",.")) == ("Mary", "barrel")

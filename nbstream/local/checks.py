@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from nbstream.local.endpoint import SILENCE_FLOOR_MS
+from nbstream.protocol.endpointing import PRESETS, Preset
 from nbstream.protocol.parameters import API_VERSION, MODELS, PARAMETERS, Parameter, is_pro
 
 LOCAL_MODEL: Final = "moonshine-tiny-en"
@@ -51,18 +53,6 @@ def inactivity(timeout_s: float) -> Refusal:
     )
 
 
-class _Preset(NamedTuple):
-    min_turn_silence: int
-    max_turn_silence: int
-    interruption_delay: int
-
-
-_PRO: Final = {
-    "min_latency": _Preset(128, 640, 0),
-    "balanced": _Preset(128, 1280, 500),
-    "max_accuracy": _Preset(512, 2560, 500),
-}
-_US: Final = _Preset(400, 1280, 500)
 _FIRST_PARTIAL_MS = 256  # the service adds it to interruption_delay
 # The scale of the service's threshold is its own (0.2 by default), so only a value that was
 # asked for is passed on; below this a detector that never lets go would never end a turn.
@@ -130,12 +120,15 @@ class Settings:
             "filter_profanity": False,
             "domain": None,
             "voice_focus": None,
+            # What the service keeps to itself; with it, endpointing can be told from speed.
+            "min_turn_silence": max(SILENCE_FLOOR_MS, self.recogniser()["min_turn_silence_ms"]),
+            "max_turn_silence": max(SILENCE_FLOOR_MS, self.recogniser()["max_turn_silence_ms"]),
         }
 
     def recogniser(self) -> dict[str, Any]:
         """Options of `recogniser.Stream`."""
         get = self.options.get
-        preset = _US if self.mode is None else _PRO[self.mode]
+        preset = PRESETS[self.mode]
         shortest = min(max(get("min_turn_silence", preset.min_turn_silence), 50), 10_000)
         longest = max(get("max_turn_silence", preset.max_turn_silence), shortest)
         if not self.is_pro and get("end_of_turn_confidence_threshold", 0) >= 1:
@@ -161,7 +154,7 @@ class Settings:
         }
         options = dict(self.options)
         if "mode" in changes:  # sets the whole preset anew
-            for name in _Preset._fields:
+            for name in Preset._fields:
                 options.pop(name, None)
         return _checked(replace(self, options=options), changes)
 
