@@ -134,7 +134,10 @@ def min_max(samples: PcmArray, frames_per_column: int) -> npt.NDArray[np.int16]:
     """
     columns = samples[: len(samples) // frames_per_column * frames_per_column]
     columns = columns.reshape(-1, frames_per_column, *samples.shape[1:])
-    return np.stack([columns.min(axis=1), columns.max(axis=1)], axis=-1)
+    columns = np.ascontiguousarray(
+        np.moveaxis(columns, 1, -1)
+    )  # six times as fast, of two channels
+    return np.stack([columns.min(axis=-1), columns.max(axis=-1)], axis=-1)
 
 
 class Peaks:

@@ -9,8 +9,8 @@ import { Pyramid } from "./pyramid.js";
  *   speaker: string | null, start_s: number | null, end_s: number | null, text: string,
  *   n_words: number, confidence: number | null, arrived_s: number | null, is_final: boolean,
  *   words: Word[] | null}} Turn words are null where they have not been sent
- * @typedef {{start_s: number, end_s: number, kind: string, cause: string}} Gap
- *   kind: gap, overflow, pause
+ * @typedef {{start_s: number, end_s: number, kind: string, cause: string,
+ *   channel: number | null}} Gap kind: gap, overflow, pause; a channel where it is of one alone
  * @typedef {{at_s: number, text: string}} Mark
  * @typedef {{name: string, folder: string, state: string, is_live: boolean, duration_s: number,
  *   speakers: string[]}} Head
