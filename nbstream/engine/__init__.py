@@ -6,8 +6,9 @@ IDLE -> CONNECTING -> RECORDING <-> RECONNECTING -> DRAINING -> STOPPED
 ```
 
 `recorder`: the state machine. `context`: what its threads share. `capture`: the source -> the
-recording. `sender`: a stretch of the recording -> the service. `link`: one connection in use.
-`filling`: gaps, afterwards. `limits`: when it ends by itself. `state`: what a view may know.
+recording. `transcription`: each of its channels -> the service. `sender`: a stretch of one, however
+often the network breaks. `link`: one connection in use. `filling`: gaps, afterwards. `limits`: when
+it ends by itself. `state`: what a view may know.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 | thread | job | ends when |
 |---|---|---|
 | nbstream-capture | source -> audio.wav, in `capture` | the source ends, or a stop is asked |
-| nbstream-send | audio.wav -> network, by `sender`; ends the session | all is over |
+| nbstream-send | audio.wav -> network, by `transcription`; ends the session | all is over |
 | nbstream-send-1 ... | likewise, for each further channel that is kept apart | all of it is sent |
 | nbstream-fill | likewise, for a stretch that a long drop left behind | it is transcribed |
 | nbstream-receive | network -> events.jsonl; one a connection, in `link` | its socket closes |
@@ -16,8 +16,7 @@ says ``Terminate`` for it. The recording is the queue: the send thread reads the
 capture thread writes, so a slow network never reaches the microphone.
 
 What they share stands in `Context`, with the rules of its one condition. Once the session has
-started, only the send threads assign `_state`, one at a time under `_state_lock`, which is held
-while the change is put on disk, so that its order there is the true one.
+started, only the send threads assign `_state`, one at a time; see `Transcription`.
 """
 
 from __future__ import annotations
@@ -33,17 +32,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from nbstream import audio, protocol
+from nbstream import audio
 from nbstream import events as ev
 from nbstream._version import __version__
 from nbstream.connection import Closed
 from nbstream.engine.capture import Capture
-from nbstream.engine.context import Context, Live
+from nbstream.engine.context import Context
 from nbstream.engine.filling import fill_gaps
 from nbstream.engine.limits import Limits
-from nbstream.engine.link import Link
-from nbstream.engine.sender import Sender
 from nbstream.engine.state import Snapshot, State
+from nbstream.engine.transcription import Transcription
 from nbstream.errors import ConnectError, NbstreamError, StateError
 from nbstream.services import Service
 from nbstream.session import Session
@@ -52,8 +50,6 @@ from nbstream.store import Folder
 
 NOTIFY_HZ: Final = 10
 END_TIMEOUT_S: Final = 20.0
-# Of the states of its channels, a session has the first one here.
-_LAGGING: Final = (State.CONNECTING, State.RECONNECTING, State.RECORDING, State.DRAINING)
 
 
 class Engine:
@@ -92,7 +88,6 @@ class Engine:
         self._name = name
         self._context: Context | None = None
         self._start_lock = threading.Lock()
-        self._state_lock = threading.Lock()
         self._state = State.IDLE
         self._refused: NbstreamError | None = None  # at a start that left no session
         self._ready = threading.Event()  # recording, or over
@@ -255,8 +250,7 @@ class Engine:
                 message=refused.message if refused else "",
                 hint=refused.hint if refused else "",
             )
-        rows = self.session.fold_rows()
-        finals = sum(row.is_final for row in rows)
+        finals, partials = self.session.turn_counts()
         now_s = context.now_s()
         retry_at_s = context.retry_at_s()
         is_captured = context.captured.is_set()
@@ -269,7 +263,7 @@ class Engine:
             level_dbfs=audio.SILENCE_DBFS if is_captured else self._capture.level[0],
             clipped=self._capture.level[1] and not is_captured,
             n_turns=finals,
-            n_partials=len(rows) - finals,
+            n_partials=partials,
             overflows=self._capture.overflows,
             folder=str(context.folder.path),
             **context.describe(),
@@ -278,79 +272,29 @@ class Engine:
     def __repr__(self) -> str:
         return f"<Engine {self.snapshot()}>"
 
-    # -- nbstream-send, nbstream-send-1 ... --------------------------------------------------------
+    # -- nbstream-send -----------------------------------------------------------------------------
 
     def _send(self, context: Context) -> None:
+        transcription = Transcription(
+            context,
+            self._spawn,
+            on_state=lambda state: self._moved(context, state),
+            on_fail=lambda: self.stop(wait=False),
+        )
         try:
             # A source that can't be opened costs no connection.
             self._capture.opened.wait()
             if context.error is None or context.folder.n_frames:
-                first, *others = context.live
-                threads = [
-                    self._spawn(f"send-{live.channel}", self._transcribe, context, live)
-                    for live in others
-                ]
-                self._transcribe(context, first)
-                for thread in threads:
-                    thread.join()
+                transcription.run()
+        except Exception as error:  # A bug of ours must end in FAILED, never in silence.
+            context.fail(NbstreamError(f"internal error: {type(error).__name__}: {error}."))
         finally:
             self._finish(context)
 
-    def _transcribe(self, context: Context, live: Live) -> None:
-        """Have one channel transcribed, what was missed of it too."""
-        fillers: list[threading.Thread] = []
-
-        def hand_over(start_frame: int, end_frame: int) -> None:
-            filler = self._spawn("fill", self._fill, context, live.channel, start_frame, end_frame)
-            fillers.append(filler)
-
-        sender = Sender(
-            context,
-            channel=live.channel,
-            hand_over=hand_over,
-            on_open=lambda link: self._accepted(context, live, link),
-            on_drop=lambda: self._move(context, live, State.RECONNECTING),
-            on_end=lambda: self._move(context, live, State.DRAINING),
-        )
-        try:
-            sender.run()
-            for filler in fillers:
-                filler.join()
-        except NbstreamError as error:
-            context.fail(error)
-        except Exception as error:  # A bug of ours must end in FAILED, never in silence.
-            context.fail(NbstreamError(f"internal error: {type(error).__name__}: {error}."))
-        else:
-            return
-        self.stop(wait=False)  # The other channels get to say their Terminate.
-
-    def _accepted(self, context: Context, live: Live, link: Link) -> None:
-        """Say what the service makes of our wishes; from here on it is recording."""
-        if live is context.live[0]:  # The others wish for the same.
-            self._tell_what_is_used(context, link)
-        self._move(context, live, State.RECORDING)
-
-    def _tell_what_is_used(self, context: Context, link: Link) -> None:
-        assert link.begin is not None
-        asked, used = self.service.model, link.begin.model or self.service.model
-        if used != asked:
-            context.note(
-                f"The service uses the model {used}, not {asked} as asked.",
-                "Figures of different models can't be compared.",
-            )
-        idle = protocol.ineffective(self.service.options, used)
-        if idle and self.service.name != "local":
-            context.note(f"{', '.join(idle)}: no effect on {used}.")
-
-    def _fill(
-        self, context: Context, channel: int | None, start_frame: int, end_frame: int
-    ) -> None:
-        """Transcribe a stretch that was missed, beside what goes on live."""
-        try:
-            Sender(context, start_frame, end_frame, channel=channel).run()
-        except NbstreamError as error:
-            message = context.who(channel) + error.message
-            context.note(message, "What is missing stands in session.gaps.")
+    def _moved(self, context: Context, state: State) -> None:
+        self._set_state(context, state)
+        if state is not State.CONNECTING:  # Every channel has been accepted.
+            self._ready.set()
 
     def _finish(self, context: Context) -> None:
         """End the session: capture ended, holes noted, folder closed, state final."""
@@ -478,15 +422,6 @@ class Engine:
             context.folder.update(state=str(state))
             self._state = state
             context.log(ev.StateChanged(state))
-
-    def _move(self, context: Context, live: Live, state: State) -> None:
-        """One channel has moved to `state`: so has the session, once all of them have."""
-        with self._state_lock:
-            live.state = state
-            states = {live.state for live in context.live}
-            self._set_state(context, next(state for state in _LAGGING if state in states))
-            if State.CONNECTING not in states:
-                self._ready.set()
 
     def _meta(self) -> dict[str, Any]:
         return {
