@@ -27,17 +27,17 @@ MIN_SILENCE_WINDOWS = 3
 MIN_SPEECH_WINDOWS = 5
 """Shorter speech, 160 ms with the detector's tail, is a click."""
 
-FIRST_SIGN, BREATH_DB = 0.2, 24.0
+FIRST_SIGN, BREATH_DB = 0.15, 24.0
 """A span starts with the windows before it that are at least so likely, and not softer by so much
 than the loudest of its first windows: breath is not voice."""
 
 FULL_VOICE = 0.7
 """A span ends after the last window that is at least so likely."""
 
-LATE_START_FRAMES, LATE_END_FRAMES = 240, 1280
-"""The detector is 15 ms late at a start and 80 ms late at an end: medians against hand labels."""
+LATE_START_FRAMES, LATE_END_FRAMES = 320, 1280
+"""The detector is 20 ms late at a start and 80 ms late at an end: medians against hand labels."""
 
-FALL_DB, FALL_SHARE = 10.0, 0.2
+FALL_DB, FALL_SHARE = 8.0, 0.2
 """Where the level falls by at least so much around an end, the end is where it is down to this
 share of the way between soft and loud."""
 
@@ -197,7 +197,7 @@ def snap(words: Sequence[Span], speech: Sequence[Span]) -> list[Span]:
             # Where a word starts is known better than where it ends, so a word laid over a
             # silence belongs to what is before it.
             _, first, last = next((one for one in shared if one[0] >= SURE_FRAMES), max(shared))
-            earliest = first - LITTLE_FRAMES if at == 0 else 0
+            earliest = first - LITTLE_FRAMES if at == 0 and first == shared[0][1] else 0
             if before <= first and earliest <= start <= first + NEAR_FRAMES:
                 start = first
             if last - NEAR_FRAMES <= end and (is_last or words[at + 1][0] >= last):
