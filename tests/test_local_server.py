@@ -787,6 +787,41 @@ def test_fault_messages(serve: Serve) -> None:
     assert "Begin" not in faulty(serve, no_begin=True).types
 
 
+def test_fault_message_delay(serve: Serve) -> None:
+    """Messages about speech come so much later, in the same order, Termination behind them; the
+    delays do not add up, since recognition goes on meanwhile.
+    """
+    delay_s = 1.0
+    expected = faulty(serve)
+    with dial(serve(faults=Faults(message_delay_s=delay_s)).url) as ws:
+        heard, arrived_s = Heard(), []
+        hear_until(ws, "Begin", heard)
+        sent_s = time.monotonic()
+        for piece in pieces(AUDIO):
+            ws.send(piece)
+        ws.send('{"type": "Terminate"}')
+        while "Termination" not in heard.types:
+            heard.messages.append(json.loads(ws.recv(DEADLINE_S)))
+            arrived_s.append(time.monotonic())
+        hear(ws, heard)
+
+    assert 1000 == heard.code
+    assert expected.types == heard.types
+    assert expected.of("Turn") == heard.of("Turn")
+    assert delay_s <= arrived_s[0] - sent_s
+    n_speech = len(heard.of("Turn")) + len(heard.of("SpeechStarted"))
+    assert n_speech >= 4
+    assert arrived_s[-1] - arrived_s[0] < (n_speech - 1) * delay_s
+
+
+def test_fault_message_delay_and_a_break(serve: Serve) -> None:
+    """What a break finds held back is lost; an error does not wait for it."""
+    heard = faulty(serve, terminate=False, message_delay_s=30, error_after_s=3.5)
+
+    assert ["Begin", "Error"] == heard.types
+    assert 3005 == heard.code
+
+
 def test_fault_too_many_sessions(serve: Serve) -> None:
     """1008 or 3009 after so many in a minute, or while the last one's slot is held."""
     text = "Unauthorized Connection: Too many concurrent sessions"

@@ -4,6 +4,7 @@ Tasks of a connection, all on the server's event loop::
 
     _read        socket -> checks -> queue; stops reading while too much audio waits
     _recognise   queue -> recogniser (in a thread of the pool) -> turns -> socket
+    _deliver     messages that a fault holds back -> socket
     _heartbeats  every 5 s, if asked for
     _expire      ends the session at its cap
 
@@ -102,6 +103,7 @@ class Connection:
         self._rules = AudioRules(settings, strict_rate=rates.strict)
         self._queue: asyncio.Queue[_Audio | Settings | str] = asyncio.Queue()
         self._waiting_ms = 0.0  # audio in the queue
+        self._held: asyncio.Queue[tuple[float, str]] = asyncio.Queue()  # due, by the clock
         self._room = asyncio.Event()
         self._room.set()
         self._recognised_ms = 0.0
@@ -114,8 +116,8 @@ class Connection:
     async def run(self) -> None:
         """Serve until the session ends; raises `Refusal` or ``ConnectionClosed``."""
         await self._begin()
-        jobs = (self._recognise(), self._read(), self._heartbeats(), self._expire())
-        tasks = [asyncio.create_task(job) for job in jobs]
+        jobs = (self._recognise, self._read, self._deliver, self._heartbeats, self._expire)
+        tasks = [asyncio.create_task(job()) for job in jobs]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             next(task for task in tasks if task.done()).result()
@@ -131,11 +133,27 @@ class Connection:
         if self._faults.unknown_fields:
             message = message | {"x_note": "new", "x_nested": {"list": [1, None, "two"]}}
         text = json.dumps(message, ensure_ascii=False)
+        if self._faults.message_delay_s:
+            is_speech = message["type"] in ("Turn", "SpeechStarted")
+            delay_s = self._faults.message_delay_s if is_speech else 0.0
+            self._held.put_nowait((time.monotonic() + delay_s, text))
+        else:
+            await self._write(text)
+
+    async def _write(self, text: str) -> None:
         if self._faults.fragments:
             middle = len(text) // 2
             await self._websocket.send([text[:middle], text[middle:]])
         else:
             await self._websocket.send(text)
+
+    async def _deliver(self) -> None:
+        """Send what is held back when it is due, in order."""
+        while True:
+            due_s, text = await self._held.get()
+            await asyncio.sleep(due_s - time.monotonic())
+            await self._write(text)
+            self._held.task_done()
 
     async def _begin(self) -> None:
         await asyncio.sleep(self._faults.begin_delay_s)
@@ -248,6 +266,7 @@ class Connection:
                     "session_duration_seconds": round(time.monotonic() - self._began_s),
                 }
             )
+        await self._held.join()
         if self.is_mute:
             await asyncio.Event().wait()
         await self._websocket.close(1000, "Session Ended")

@@ -31,6 +31,9 @@ class Faults:
         Closed at once, without a message.
     no_begin, begin_delay_s
         ``Begin`` never comes, or late.
+    message_delay_s : float
+        Every message about speech (``Turn``, ``SpeechStarted``) goes out so much later, and those
+        behind it no sooner; recognition goes on meanwhile. What a break finds unsent is lost.
     mute : bool
         Everything is taken, nothing is ever said. `mute_after_s`: from there on.
     freeze_after_s : float or None
@@ -64,6 +67,7 @@ class Faults:
     close_1011_at_open: bool = False
     no_begin: bool = False
     begin_delay_s: float = 0.0
+    message_delay_s: float = 0.0
     mute: bool = False
     mute_after_s: float | None = None
     freeze_after_s: float | None = None
