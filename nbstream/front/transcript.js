@@ -1,0 +1,358 @@
+// transcript.js: what was said, as one reads it: finals settled, partials lighter, newest at the
+// end. Turns stand in blocks; only the blocks near what is seen have anything in them.
+
+import { badge, element, followEnd, guarded, keepKeys, mark, say } from "./elements.js";
+import { compare, DOUBTFUL, GUESSED, lookAt, pieces, speakerOf, timeText, turnAt } from "./words.js";
+
+export const BLOCK = 20; // turns
+const TURN_PX = 26; // of a turn that has not been seen
+const NEAR = 2; // a cursor that goes on by so many turns moves along, further is a jump
+
+/** How doubtful a word is: "" not, "1" below 0.6, "2" below 0.4. */
+export function doubt(/** @type {number | null} */ confidence) {
+  if (confidence === null || confidence >= DOUBTFUL) return "";
+  return confidence < GUESSED ? "2" : "1";
+}
+
+/** What leads back to the end. @param {number} n_new turns since it was left */
+export function newestText(n_new) {
+  return n_new > 0 ? `${n_new.toLocaleString("en")} new` : "Newest";
+}
+
+/** One turn that is in the page. */
+class Line {
+  constructor(/** @type {string} */ key) {
+    this.key = key;
+    this.at = element("button", "nbs-at", { type: "button", tabindex: "-1" });
+    this.badge = element("span", "nbs-badge");
+    this.said = element("span", "nbs-said", { dir: "auto" });
+    this.element = element("div", "nbs-turn", { role: "listitem" });
+    this.element.append(this.at, this.badge, this.said);
+    /** @type {import("./words.js").Piece[]} */
+    this.pieces = [];
+    /** @type {{gap: Text, word: HTMLElement}[]} as in `pieces` */
+    this.nodes = [];
+    this.drawn = /** @type {any} */ ({});
+  }
+
+  draw(turn, number, speakers, withDoubt) {
+    const { drawn, element: line } = this;
+    const time = timeText(turn.start_s);
+    say(this.at, time);
+    mark(this.at, "aria-label", time ? `Look at ${time}` : "Not timed yet");
+    const speaker = speakerOf(turn);
+    this.badge.hidden = !speaker;
+    if (speaker) badge(speaker, speakers, this.badge);
+    line.classList.toggle("nbs-partial", !turn.is_final);
+    mark(line, "aria-posinset", String(number + 1));
+    if (drawn.text === turn.text && drawn.words === turn.words && drawn.withDoubt === withDoubt) return;
+    this._write(pieces(turn), drawn.is_final === false);
+    for (const [i, { confidence }] of this.pieces.entries()) {
+      const { word } = this.nodes[i];
+      const doubtful = withDoubt ? doubt(confidence) : "";
+      mark(word, "data-doubt", doubtful || null);
+      mark(word, "title", doubtful ? `confidence ${confidence.toFixed(2)}` : null);
+    }
+    const { text, words, is_final } = turn;
+    this.drawn = { text, words, is_final, withDoubt };
+  }
+
+  /** Put `fresh` in the place of what is there; a word that stays keeps its element. */
+  _write(fresh, flashes) {
+    const [old, kept] = [this.nodes, this.pieces.map((piece) => piece.text)];
+    const nodes = compare(kept, fresh.map((piece) => piece.text)).map(({ from, changed }) => {
+      if (from >= 0) return old[from];
+      const word = element("span", changed && flashes ? "nbs-word nbs-changed" : "nbs-word");
+      return { gap: document.createTextNode(""), word };
+    });
+    const stays = new Set(nodes);
+    for (const node of old) {
+      if (stays.has(node)) continue;
+      node.gap.remove();
+      node.word.remove();
+    }
+    let place = this.said.firstChild;
+    for (const [i, { gap, word }] of nodes.entries()) {
+      say(gap, fresh[i].before);
+      say(word, fresh[i].text);
+      for (const node of [gap, word]) {
+        if (node === place) place = place.nextSibling;
+        else this.said.insertBefore(node, place);
+      }
+    }
+    [this.nodes, this.pieces] = [nodes, fresh];
+  }
+
+  /** The place in the audio of an element in this turn: a word's, else the turn's. */
+  timeOf(/** @type {Element} */ target) {
+    const i = this.nodes.findIndex(({ word }) => word === target);
+    return this.pieces[i]?.start_s ?? null;
+  }
+
+  /** The word at a place is marked. */
+  point(/** @type {number | null} */ at_s) {
+    for (const [i, { start_s, end_s }] of this.pieces.entries()) {
+      const is_heard = at_s !== null && start_s !== null && start_s <= at_s && at_s < end_s;
+      if (this.nodes[i].word.classList.contains("nbs-heard") !== is_heard) {
+        this.nodes[i].word.classList.toggle("nbs-heard", is_heard);
+      }
+    }
+  }
+}
+
+/**
+ * The transcript of a store in `el`. @returns {() => void} the end of that
+ * @param {import("./store.js").Store} store @param {HTMLElement} el
+ */
+export function transcript(store, el) {
+  el.classList.add("nbs-part", "nbs-transcript");
+  keepKeys(el);
+  const bar = element("div", "nbs-bar");
+  const doubtButton = element("button", "nbs-tool", {
+    type: "button", "aria-pressed": "false",
+    title: `Underline words of low confidence: dotted below ${DOUBTFUL}, wavy below ${GUESSED}`,
+  }, "Doubtful words");
+  bar.append(element("span", "nbs-title", {}, "Transcript"), doubtButton);
+  const frame = element("div", "nbs-spoken");
+  const area = element("div", "nbs-scroll", { role: "region", "aria-label": "Transcript" });
+  const list = element("div", "nbs-turns", { role: "list" });
+  const empty = element("p", "nbs-empty");
+  const newest = element("button", "nbs-tool nbs-newest", { type: "button" });
+  area.append(list, empty);
+  frame.append(area, newest);
+  el.append(bar, frame);
+
+  /** @type {{element: HTMLElement, filled: boolean, height_px: number}[]} */
+  const blocks = [];
+  /** @type {Map<string, Line>} those in the page */
+  const lines = new Map();
+  let turns = /** @type {any[]} */ ([]); // with text
+  let withDoubt = false;
+  let n_left = 0; // turns when the reader left the end
+  let here = ""; // the turn that the keys go on from
+  let current = { key: "", number: -1 }; // the turn that was last at the cursor
+  let tabbed = /** @type {Line | undefined} */ (undefined); // what Tab reaches
+
+  const follow = followEnd(area, list, () => {
+    n_left = turns.length;
+    drawNewest();
+  });
+
+  function drawNewest() {
+    const hidden = follow.follows() || !turns.length;
+    if (hidden && newest === document.activeElement) tabbed?.at.focus({ preventScroll: true });
+    newest.hidden = hidden;
+    say(newest, newestText(turns.length - n_left));
+  }
+
+  const seen = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting, boundingClientRect } of entries) {
+      const block = blocks.find((one) => one.element === target);
+      // A place that is hidden has no height: nothing is learnt from it.
+      if (!block || !boundingClientRect.width) continue;
+      if (block.filled) block.height_px = boundingClientRect.height;
+      block.filled = isIntersecting;
+    }
+    safely();
+  }, { root: area, rootMargin: "200px 0px" });
+
+  function layBlocks() {
+    const n = Math.ceil(turns.length / BLOCK);
+    while (blocks.length > n) {
+      const { element: gone } = blocks.pop();
+      seen.unobserve(gone);
+      gone.remove();
+    }
+    while (blocks.length < n) {
+      const block = { element: element("div", "nbs-block"), filled: false, height_px: 0 };
+      blocks.push(block);
+      list.append(block.element);
+      seen.observe(block.element);
+      block.filled = blocks.length === n && follow.follows(); // what will be seen is there at once
+    }
+  }
+
+  function draw() {
+    turns = store.turns.filter((turn) => turn.text);
+    empty.hidden = turns.length > 0;
+    const { is_live, folder } = store.head;
+    say(empty, folder && !is_live ? "Nothing was transcribed." : "What is said appears here.");
+    layBlocks();
+    const focused = area.contains(document.activeElement) ? document.activeElement : null;
+    const key_of_focus = focused ? here : "";
+    const wanted = new Set();
+    for (const [number, block] of blocks.entries()) {
+      const own = block.filled ? turns.slice(number * BLOCK, (number + 1) * BLOCK) : [];
+      fill(block.element, own, number * BLOCK);
+      for (const turn of own) wanted.add(turn.key);
+      const n = Math.min(BLOCK, turns.length - number * BLOCK);
+      const height = block.filled ? "" : `${Math.round(block.height_px || n * TURN_PX)}px`;
+      if (block.element.style.height !== height) block.element.style.height = height;
+    }
+    for (const [key, line] of lines) {
+      if (wanted.has(key)) continue;
+      line.element.remove();
+      lines.delete(key);
+    }
+    // A focus that was moved or replaced would fall to the page, and the keys to JupyterLab.
+    if (focused && focused !== document.activeElement) {
+      const target = area.contains(focused) ? focused : lines.get(key_of_focus)?.at;
+      /** @type {HTMLElement | undefined} */ (target)?.focus({ preventScroll: true });
+    }
+    drawCursor(false);
+    drawNewest();
+    askWords();
+  }
+
+  function fill(/** @type {HTMLElement} */ parent, own, first) {
+    let place = parent.firstElementChild;
+    for (const [i, turn] of own.entries()) {
+      let line = lines.get(turn.key);
+      if (!line) lines.set(turn.key, (line = new Line(turn.key)));
+      line.draw(turn, first + i, store.head.speakers, withDoubt);
+      mark(line.element, "aria-setsize", store.head.is_live ? "-1" : String(turns.length));
+      line.element.dataset.key = turn.key;
+      if (line.element === place) place = place.nextElementSibling;
+      else parent.insertBefore(line.element, place);
+    }
+  }
+
+  /** Mark the turn at the cursor, and let Tab reach it, else the one of the keys, else the last. */
+  function drawCursor(/** @type {boolean} */ moved) {
+    const now = turnAt(turns, store.cursor_s);
+    for (const line of lines.values()) {
+      const is_current = line.key === turns[now]?.key;
+      if (is_current || line.element.hasAttribute("aria-current")) {
+        mark(line.element, "aria-current", is_current ? "true" : null);
+        line.point(is_current ? store.cursor_s : null);
+      }
+    }
+    if (moved && now >= 0 && turns[now].key !== current.key) reveal(now);
+    if (now >= 0) current = { key: turns[now].key, number: now };
+    const tab = lines.get(here) ?? lines.get(turns[now]?.key) ?? lines.get(turns.at(-1)?.key) ??
+      lines.values().next().value;
+    if (tab === tabbed) return;
+    if (tabbed) tabbed.at.tabIndex = -1;
+    if (tab) tab.at.tabIndex = 0;
+    tabbed = tab;
+  }
+
+  /** Bring a turn into sight; one that only follows what is out of sight is not read along. */
+  function reveal(/** @type {number} */ number) {
+    const line = lines.get(current.key);
+    const goes_on = current.key && Math.abs(number - current.number) <= NEAR;
+    if (goes_on && !(line && isInSight(line.element))) return;
+    show(number);
+  }
+
+  function isInSight(/** @type {HTMLElement} */ target) {
+    const [a, b] = [area.getBoundingClientRect(), target.getBoundingClientRect()];
+    return b.bottom > a.top && b.top < a.bottom;
+  }
+
+  function show(/** @type {number} */ number) {
+    const block = blocks[Math.floor(number / BLOCK)];
+    if (!block.filled) {
+      block.filled = true;
+      draw();
+    }
+    const line = lines.get(turns[number].key).element;
+    const [a, b] = [area.getBoundingClientRect(), line.getBoundingClientRect()];
+    const over = b.top < a.top ? b.top - a.top - 8 : b.bottom > a.bottom ? b.bottom - a.bottom + 8 : 0;
+    if (over) {
+      if (over < 0) follow.leave();
+      area.scrollTop += over;
+    }
+  }
+
+  function askWords() {
+    if (!withDoubt) return;
+    const missing = [...lines.keys()].filter((key) => {
+      const turn = /** @type {any} */ (store.byKey.get(key));
+      return turn.is_final && !turn.words;
+    });
+    if (missing.length) store.ask({ kind: "words", keys: missing });
+  }
+
+  function lineOf(/** @type {EventTarget | null} */ target) {
+    const at = /** @type {Element} */ (target).closest?.(".nbs-turn");
+    return at ? lines.get(/** @type {HTMLElement} */ (at).dataset.key) : undefined;
+  }
+
+  function lookFrom(/** @type {Element} */ target) {
+    const line = lineOf(target);
+    const turn = line && store.byKey.get(line.key);
+    if (turn) lookAt(store, turn, line.timeOf(target) ?? turn.start_s);
+  }
+
+  area.addEventListener("click", ({ target }) => {
+    if (document.getSelection()?.toString()) return; // a text that is being selected
+    lookFrom(/** @type {Element} */ (target));
+  });
+
+  /** @type {Record<string, (n: number, line: Line, target: HTMLElement) => void>} */
+  const keys = {
+    ArrowUp: (n) => go(n - 1),
+    ArrowDown: (n) => go(n + 1),
+    Home: () => go(0),
+    End: () => go(turns.length - 1),
+    ArrowLeft: (_, line, target) => goWord(line, target, -1),
+    ArrowRight: (_, line, target) => goWord(line, target, 1),
+    Enter: (_, __, target) => lookFrom(target),
+  };
+
+  function go(/** @type {number} */ n) {
+    const number = Math.min(Math.max(n, 0), turns.length - 1);
+    show(number);
+    here = turns[number].key;
+    lines.get(here).at.focus({ preventScroll: true });
+  }
+
+  function goWord(/** @type {Line} */ line, /** @type {HTMLElement} */ target, /** @type {number} */ step) {
+    const forward = getComputedStyle(line.said).direction === "rtl" ? -step : step;
+    const i = line.nodes.findIndex(({ word }) => word === target) + forward;
+    if (i < 0) return line.at.focus();
+    const word = line.nodes[i]?.word;
+    if (!word) return;
+    word.tabIndex = -1;
+    word.focus();
+  }
+
+  area.addEventListener("keydown", (event) => {
+    const line = lineOf(event.target);
+    if (!line || event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
+    event.preventDefault();
+    const n = turns.findIndex((turn) => turn.key === line.key);
+    keys[event.key](n, line, /** @type {HTMLElement} */ (event.target));
+  });
+  area.addEventListener("focusin", ({ target }) => {
+    here = lineOf(target)?.key ?? "";
+    drawCursor(false);
+  });
+  area.addEventListener("focusout", ({ relatedTarget }) => {
+    if (!area.contains(/** @type {Node | null} */ (relatedTarget))) here = "";
+  });
+  area.addEventListener("animationend", ({ target }) => {
+    /** @type {Element} */ (target).classList.remove("nbs-changed");
+  });
+  newest.addEventListener("click", follow.back);
+  doubtButton.addEventListener("click", () => {
+    withDoubt = !withDoubt;
+    mark(doubtButton, "aria-pressed", String(withDoubt));
+    safely();
+  });
+
+  const safely = guarded(el, "The transcript", draw);
+  const safelyPoint = guarded(el, "The transcript", () => drawCursor(true));
+  const off = store.on((changed) => {
+    if (changed.has("turns") || changed.has("head")) safely();
+    if (changed.has("cursor")) safelyPoint();
+  });
+  safely();
+  return () => {
+    off();
+    seen.disconnect();
+    follow.stop();
+    el.replaceChildren();
+  };
+}
