@@ -1,0 +1,362 @@
+// waveform.js: the sound of a session with its turns: a stretch of it, which follows what is being
+// said until it is touched, and under it the whole. Painted when something has changed, and then
+// only.
+
+import { element, guarded, keepKeys, mark, say } from "./elements.js";
+import { lanes, middleOf, paintBands, paintHoles, paintMarks, paintSound, paintTimes, paintTurns, paintWords, Paper } from "./paint.js";
+import { around, following, isOn, moved, opening, overviewEnd, spanText, within, wordsAround, zoomed } from "./span.js";
+import { pieces, speakerOf, timeText } from "./words.js";
+
+const AXIS_PX = 18;
+const LANE_PX = 124;
+const SMALL_LANE_PX = 78; // of several
+const TEXT_PX = 20; // of a lane, for words
+const OVERVIEW_PX = 44;
+const APART_PX = 6; // between lanes
+const DRAG_PX = 3; // less is a click
+const WORDS_AROUND = 24;
+const HELP =
+  "\u2190 \u2192 move, + \u2212 zoom, 0 all, N P turns, F follow; drag, Ctrl+wheel, double-click a turn";
+
+/**
+ * The sound of a store in `el`. @returns {() => void} the end of that
+ * @param {import("./store.js").Store} store @param {HTMLElement} el
+ */
+export function waveform(store, el) {
+  el.classList.add("nbs-part", "nbs-sound");
+  keepKeys(el);
+  const bar = element("div", "nbs-bar");
+  const where = element("span", "nbs-title nbs-where");
+  const tool = (/** @type {string} */ label, /** @type {string} */ name, /** @type {() => void} */ act) => {
+    const button = element("button", "nbs-tool", { type: "button", "aria-label": name, title: name }, label);
+    button.addEventListener("click", act);
+    return button;
+  };
+  const live = tool("Live", "Follow what is being said", () => store.look(null));
+  bar.append(
+    where,
+    live,
+    tool("\u2212", "Zoom out", () => zoom(2)),
+    tool("+", "Zoom in", () => zoom(0.5)),
+    tool("All", "Look at the whole session", () => look({ start_s: 0, end_s: all_s() })),
+  );
+  const detail = element("div", "nbs-detail", { tabindex: "0", role: "application" });
+  const detailCanvas = /** @type {HTMLCanvasElement} */ (element("canvas"));
+  const help = element("span", "nbs-hidden", {}, HELP);
+  help.id = `nbs-keys-${Math.random().toString(36).slice(2)}`;
+  mark(detail, "aria-describedby", help.id);
+  detail.append(detailCanvas);
+  const said = element("p", "nbs-heard-line");
+  const overview = element("div", "nbs-overview", { role: "img" });
+  const overviewCanvas = /** @type {HTMLCanvasElement} */ (element("canvas"));
+  overview.append(overviewCanvas);
+  el.append(bar, detail, said, overview, help);
+
+  let followed = store.head.is_live; // a session that was followed stays where it ended
+  let folder = store.head.folder;
+  let pointer = /** @type {{x: number, y: number} | null} */ (null); // over the detail, in its pixels
+  let shown = span(); // what was painted last
+
+  function all_s() {
+    return Math.max(store.sound.end_s, store.head.duration_s);
+  }
+
+  function isFollowing() {
+    return store.range === null && store.head.is_live;
+  }
+
+  function span() {
+    if (store.range) return within(store.range, Math.max(all_s(), store.head.is_live ? 1 : 0));
+    return followed ? following(store.sound.end_s) : opening(all_s());
+  }
+
+  function look(/** @type {import("./span.js").Span} */ to) {
+    store.look(within(to, all_s()));
+  }
+
+  /** So many times as much; around the pointer, the cursor if it is seen, or the middle. */
+  function zoom(/** @type {number} */ factor, /** @type {number | null} */ at_s = store.cursor_s) {
+    const seen = at_s !== null && shown.start_s <= at_s && at_s <= shown.end_s;
+    const fixed_s = seen ? at_s : isFollowing() ? Math.min(shown.end_s, all_s()) : (shown.start_s + shown.end_s) / 2;
+    look(zoomed(shown, factor, fixed_s, all_s()));
+  }
+
+  function move(/** @type {number} */ share) {
+    look(moved(shown, share * (shown.end_s - shown.start_s), all_s()));
+  }
+
+  // -- painting --------------------------------------------------------------------------------
+
+  function draw() {
+    if (folder !== store.head.folder) [folder, followed] = [store.head.folder, false];
+    followed ||= store.head.is_live;
+    const n_lanes = store.sound.n_channels;
+    const lanes_px = n_lanes > 1 ? n_lanes * (SMALL_LANE_PX + APART_PX) - APART_PX : LANE_PX;
+    const height = `${lanes_px + AXIS_PX}px`;
+    if (detailCanvas.style.height !== height) detailCanvas.style.height = height;
+    if (overviewCanvas.style.height === "") overviewCanvas.style.height = `${OVERVIEW_PX}px`;
+    if (!detailCanvas.clientWidth) return; // not shown now; the observer calls again
+    drawDetail();
+    drawOverview();
+    drawWords();
+    live.hidden = !store.head.is_live;
+    mark(live, "aria-pressed", String(isFollowing()));
+    const text = spanText(shown, all_s());
+    say(where, text);
+    const n_turns = store.turnsIn(shown.start_s, shown.end_s).length;
+    const turns = n_turns === 1 ? "1 turn" : `${n_turns} turns`;
+    mark(detail, "aria-label", `Sound from ${text}, ${turns}${isFollowing() ? ", follows what is said" : ""}`);
+    mark(overview, "aria-label", `The whole session, ${timeText(all_s())}; shown above: ${text}`);
+  }
+
+  function drawDetail() {
+    const paper = new Paper(detailCanvas);
+    paper.show(span());
+    shown = paper.span;
+    const bottom = paper.height - AXIS_PX * paper.dense;
+    const tiles = [];
+    const keys = [];
+    for (const lane of lanes(store.sound.n_channels, bottom, APART_PX * paper.dense, TEXT_PX * paper.dense)) {
+      paper.fill(paper.colour("line"), shown.start_s, shown.end_s, Math.round(middleOf(lane)[0]), 1);
+      paintTurns(paper, store, lane);
+      tiles.push(...paintSound(paper, store, lane));
+      keys.push(...paintWords(paper, store, lane));
+      paintHoles(paper, store, lane);
+    }
+    paintMarks(paper, store, bottom);
+    paintTimes(paper, bottom, 64);
+    if (pointer) store.point(timeAt(pointer.x)); // the sound moves under a pointer that rests
+    if (store.cursor_s !== null) paper.fill(paper.colour("text"), store.cursor_s, store.cursor_s, 0, bottom, 0.8);
+    if (tiles.length) store.ask({ kind: "tiles", tiles: unique(tiles) });
+    if (keys.length) store.ask({ kind: "words", keys });
+  }
+
+  function drawOverview() {
+    const paper = new Paper(overviewCanvas);
+    const end_s = overviewEnd(all_s(), store.head.is_live);
+    paper.show({ start_s: 0, end_s });
+    const bottom = paper.height - AXIS_PX * 0.8 * paper.dense;
+    const tiles = [];
+    for (const lane of lanes(store.sound.n_channels, bottom, 2 * paper.dense)) {
+      paintBands(paper, store, lane);
+      tiles.push(...paintSound(paper, store, lane));
+      paintHoles(paper, store, lane);
+    }
+    paintMarks(paper, store, bottom, false);
+    paintTimes(paper, bottom, 90);
+    const { context, dense } = paper;
+    const back = paper.colour("back");
+    paper.fill(back, 0, shown.start_s, 0, bottom, shown.start_s > 0 ? 0.5 : 0);
+    paper.fill(back, Math.min(shown.end_s, end_s), end_s, 0, bottom, shown.end_s < end_s ? 0.5 : 0);
+    const left = Math.max(0, paper.x(shown.start_s));
+    const right = Math.min(paper.width, Math.max(left + 5 * dense, paper.x(shown.end_s)));
+    context.strokeStyle = paper.colour("brand");
+    context.lineWidth = 2 * dense;
+    context.strokeRect(left + dense, dense, right - left - 2 * dense, bottom - 2 * dense);
+    if (tiles.length) store.ask({ kind: "tiles", tiles: unique(tiles) });
+  }
+
+  /** The text of the turn that is pointed at, with the word that is heard there. */
+  function drawWords() {
+    const turn = store.cursor_s === null ? null : turnAtCursor();
+    if (!turn) {
+      if (said.dataset.key !== "") said.replaceChildren(HELP);
+      said.dataset.key = "";
+      return;
+    }
+    const [before, word, behind] = wordsAround(pieces(turn), /** @type {number} */ (store.cursor_s), WORDS_AROUND);
+    const name = speakerOf(turn);
+    const head = `${timeText(turn.start_s)}${name ? ` ${name}:` : ""} `;
+    const key = [head, before, word, behind].join("\n");
+    if (said.dataset.key === key) return;
+    said.dataset.key = key;
+    said.replaceChildren(
+      element("span", "nbs-muted", {}, head),
+      before,
+      element("b", "", {}, word),
+      behind,
+    );
+  }
+
+  function turnAtCursor() {
+    const at_s = /** @type {number} */ (store.cursor_s);
+    const found = store.turnsIn(at_s, at_s + 1e-3);
+    const lane = pointer ? laneAt(pointer.y) : null;
+    return found.findLast((turn) => isOn(turn, lane)) ?? null;
+  }
+
+  const safely = guarded(el, "The sound", draw);
+  let frame = 0;
+  const soon = () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      safely();
+    });
+  };
+
+  // -- pointer ---------------------------------------------------------------------------------
+
+  function timeAt(/** @type {number} */ x) {
+    const share = x / Math.max(1, detailCanvas.clientWidth);
+    const at_s = shown.start_s + share * (shown.end_s - shown.start_s);
+    return Math.min(Math.max(0, at_s), all_s());
+  }
+
+  function laneAt(/** @type {number} */ y) {
+    const n = store.sound.n_channels;
+    return n > 1 ? Math.min(n - 1, Math.floor(y / (SMALL_LANE_PX + APART_PX))) : null;
+  }
+
+  function placeIn(/** @type {HTMLElement} */ at, /** @type {MouseEvent} */ event) {
+    const { left, top } = at.getBoundingClientRect();
+    return { x: event.clientX - left, y: event.clientY - top };
+  }
+
+  /** Call `begin` where a button goes down, and what it gives with each move until it goes up. */
+  function onDrag(/** @type {HTMLElement} */ at, begin) {
+    at.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      const from = placeIn(at, event);
+      const go = begin(from);
+      let drags = false;
+      const onMove = (/** @type {PointerEvent} */ later) => {
+        const { x } = placeIn(at, later);
+        if (!drags && Math.abs(x - from.x) < DRAG_PX) return;
+        if (!drags) at.setPointerCapture(event.pointerId);
+        drags = true;
+        at.dataset.drags = "true";
+        go(x);
+      };
+      const end = () => {
+        delete at.dataset.drags;
+        at.removeEventListener("pointermove", onMove);
+        for (const name of ["pointerup", "pointercancel"]) at.removeEventListener(name, end);
+      };
+      at.addEventListener("pointermove", onMove);
+      for (const name of ["pointerup", "pointercancel"]) at.addEventListener(name, end);
+    });
+  }
+
+  onDrag(detail, (/** @type {{x: number}} */ from) => {
+    const before = shown;
+    return (/** @type {number} */ x) => {
+      const by_s = ((from.x - x) / detailCanvas.clientWidth) * (before.end_s - before.start_s);
+      look(moved(before, by_s, all_s()));
+    };
+  });
+
+  onDrag(overview, (/** @type {{x: number}} */ from) => {
+    const per_px_s = overviewEnd(all_s(), store.head.is_live) / overviewCanvas.clientWidth;
+    const length_s = shown.end_s - shown.start_s;
+    let start_s = shown.start_s;
+    if (from.x * per_px_s < start_s || from.x * per_px_s > shown.end_s) {
+      start_s = from.x * per_px_s - length_s / 2;
+      look({ start_s, end_s: start_s + length_s });
+    }
+    return (/** @type {number} */ x) => {
+      const to_s = start_s + (x - from.x) * per_px_s;
+      look({ start_s: to_s, end_s: to_s + length_s });
+    };
+  });
+
+  detail.addEventListener("pointermove", (event) => {
+    pointer = placeIn(detail, event);
+    store.point(timeAt(pointer.x));
+  });
+  detail.addEventListener("pointerleave", () => {
+    pointer = null;
+    store.point(null);
+  });
+  detail.addEventListener("dblclick", (event) => {
+    pointer = placeIn(detail, event);
+    store.point(timeAt(pointer.x));
+    const turn = turnAtCursor();
+    if (turn) look(around(turn, all_s()));
+  });
+
+  detail.addEventListener("wheel", (event) => {
+    const lines = event.deltaMode === 1 ? 16 : 1;
+    const [dx, dy] = [event.deltaX * lines, event.deltaY * lines];
+    const { x } = placeIn(detail, event);
+    if (event.ctrlKey || event.metaKey) {
+      zoom(Math.exp(Math.min(100, Math.max(-100, dy)) * 0.006), timeAt(x));
+    } else if (event.shiftKey || Math.abs(dx) > Math.abs(dy)) {
+      move((dx || dy) / detailCanvas.clientWidth);
+    } else if (isFocused()) {
+      zoom(Math.exp(Math.min(200, Math.max(-200, dy)) * 0.003), timeAt(x));
+    } else {
+      return; // the page scrolls
+    }
+    event.preventDefault();
+  }, { passive: false });
+
+  function isFocused() {
+    return /** @type {Document} */ (detail.getRootNode()).activeElement === detail;
+  }
+
+  // -- keys ------------------------------------------------------------------------------------
+
+  /** @type {Record<string, (event: KeyboardEvent) => void>} */
+  const keys = {
+    ArrowLeft: ({ shiftKey }) => move(shiftKey ? -0.9 : -0.1),
+    ArrowRight: ({ shiftKey }) => move(shiftKey ? 0.9 : 0.1),
+    Home: () => look({ start_s: 0, end_s: shown.end_s - shown.start_s }),
+    End: () => look({ start_s: all_s() - (shown.end_s - shown.start_s), end_s: all_s() }),
+    "+": () => zoom(0.5),
+    "=": () => zoom(0.5),
+    "-": () => zoom(2),
+    0: () => look({ start_s: 0, end_s: all_s() }),
+    n: () => goTurn(1),
+    p: () => goTurn(-1),
+    f: () => store.look(null),
+    Escape: () => store.look(null),
+  };
+
+  detail.addEventListener("keydown", (event) => {
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (event.ctrlKey || event.metaKey || event.altKey || !keys[key]) return;
+    event.preventDefault();
+    event.stopPropagation();
+    keys[key](event);
+  });
+
+  /** Look at the next turn, or the one before, from the cursor on or the middle of what is shown. */
+  function goTurn(/** @type {number} */ step) {
+    const at_s = store.cursor_s ?? (shown.start_s + shown.end_s) / 2;
+    const next = store.firstAfter(at_s + 1e-3);
+    const last = store.firstAfter(Infinity) - 1; // those without words stand behind it
+    const here = next - 1;
+    const turn = store.turns[Math.min(Math.max(0, here + step), last)];
+    if (!turn || turn.start_s === null) return;
+    look(around(turn, all_s()));
+    pointer = null;
+    store.point(turn.start_s);
+  }
+
+  // -- what makes it be painted ----------------------------------------------------------------
+
+  const off = store.on(() => safely());
+  const resized = new ResizeObserver(soon);
+  resized.observe(el);
+  const themed = new MutationObserver(soon);
+  const themes = { attributeFilter: ["class", "style", "data-theme", "data-jp-theme-name"] };
+  themed.observe(document.body, themes);
+  themed.observe(document.documentElement, themes);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", soon);
+  window.addEventListener("resize", soon); // zooming the page changes its density
+  safely();
+  return () => {
+    off();
+    cancelAnimationFrame(frame);
+    resized.disconnect();
+    themed.disconnect();
+    dark.removeEventListener("change", soon);
+    window.removeEventListener("resize", soon);
+    el.replaceChildren();
+  };
+}
+
+function unique(/** @type {{level: number, first: number}[]} */ tiles) {
+  return [...new Map(tiles.map((tile) => [`${tile.level}:${tile.first}`, tile])).values()];
+}
