@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import nbstream as nb
+from scripts.kills import local_server
 from tests.fakes import noise
 from tests.scripted import Peer, ScriptedServer, hello, turn
 
@@ -61,6 +62,28 @@ def test_a_delay_that_is_set_is_the_emission_latency(tmp_path: Path, speed: floa
     turns = session.timing()
     assert latency_ms == pytest.approx(turns["eot_latency_ms"].median(), abs=30)
     assert (turns["first_partial_ms"] >= 500 / speed - 1).all()  # a word and the delay
+
+
+def test_a_delay_of_the_local_server_is_recovered(tmp_path: Path) -> None:
+    """With messages held back by 0.4 s, every latency grows by that, to within one chunk."""
+    found = []
+    with local_server() as url:
+        for fault in ("", "message_delay_s:0.4"):
+            service = nb.AssemblyAI(
+                endpoint=url, api_key="k", extra={"_fault": fault} if fault else None
+            )
+            with nb.record(nb.Sample(), service, folder=tmp_path, seconds=15) as session:
+                session.wait()
+            turns, words = session.timing(), session.word_timing()
+            found.append(
+                [
+                    words["emission_latency_first_ms"].median(),
+                    words["emission_latency_final_ms"].median(),
+                    turns["first_partial_ms"].median(),
+                    turns["eot_latency_ms"][0],  # the second turn is ended by the end of the audio
+                ]
+            )
+    assert [400] * 4 == pytest.approx(list(np.subtract(found[1], found[0])), abs=50)
 
 
 @pytest.fixture(scope="module")
