@@ -6,6 +6,7 @@ import io
 import wave
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,3 +52,45 @@ def test_peaks_do_not_depend_on_the_pieces(lengths: list[int]) -> None:
     assert len(peaks) == len(expected)
     assert np.array_equal(expected, peaks.tail(len(expected) + 5))
     assert np.array_equal(expected[-3:], peaks.tail(3))
+
+
+@given(st.lists(st.integers(0, 9000), max_size=20), st.integers(1, 2))
+def test_each_level_is_the_recording_in_wider_columns(lengths: list[int], n_channels: int) -> None:
+    """At 10 ms, 80 ms, 640 ms, 5.12 s: the minimum and maximum of each, however it arrives."""
+    shape = (sum(lengths), n_channels)
+    samples = np.random.default_rng(1).integers(-32768, 32767, shape, dtype=np.int16)
+    peaks, at = audio.Peaks(n_channels=n_channels), 0
+    for length in lengths:
+        peaks.add(samples[at : at + length].tobytes())
+        at += length
+    for level in range(audio.Peaks.N_LEVELS):
+        expected = audio.min_max(samples, 160 * 8**level)
+        assert peaks.n_columns(level) == len(expected)
+        assert np.array_equal(expected, peaks.columns(level, 0, len(expected) + 5))
+        assert np.array_equal(expected[3:7], peaks.columns(level, 3, 4))
+
+
+def test_a_copy_of_columns_does_not_keep_the_recording_from_growing() -> None:
+    """Who holds a slice holds it while audio arrives; it stays as it was."""
+    peaks = audio.Peaks()
+    peaks.add(bytes(3200))
+    held = peaks.columns(0, 0, 10)
+    peaks.add(np.full(1600, 9, "<i2").tobytes())
+    assert len(peaks) == 20
+    assert not held.any()
+
+
+def test_adding_costs_the_same_after_an_hour() -> None:
+    """No step of `add` looks at what was there before: it takes as many columns as come."""
+    peaks, seen = audio.Peaks(), []
+    columns = peaks.columns
+
+    def count(level: int, first: int, n: int) -> npt.NDArray[np.int16]:
+        seen.append(n)
+        return columns(level, first, n)
+
+    peaks.add(bytes(3600 * 32_000))
+    peaks.columns = count  # type: ignore[method-assign]
+    for _ in range(100):
+        peaks.add(bytes(3200))
+    assert sum(seen) <= 1000 + 125 + 16
