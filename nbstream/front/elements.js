@@ -28,6 +28,11 @@ export function mark(/** @type {Element} */ at, /** @type {string} */ name, /** 
   else at.setAttribute(name, value);
 }
 
+/** Give, or take away, a class only if that changes something. */
+export function classed(/** @type {Element} */ at, /** @type {string} */ name, /** @type {boolean} */ has) {
+  if (at.classList.contains(name) !== has) at.classList.toggle(name, has);
+}
+
 /** The letter of a speaker on their colour. @param {string} name @param {string[]} speakers */
 export function badge(name, speakers, /** @type {HTMLElement} */ at = element("span", "nbs-badge")) {
   say(at, speakerLetter(name, speakers));

@@ -1,7 +1,7 @@
 // table.js: the turns as a table: sorted, filtered, copied. Only the rows near what is seen are in
 // the page, each as high as the others.
 
-import { badge, element, followEnd, guarded, keepKeys, mark, say } from "./elements.js";
+import { badge, classed, element, followEnd, guarded, keepKeys, mark, say } from "./elements.js";
 import { arrange, cellText, COLUMNS, shownColumns, toCsv, toMarkdown, windowOf } from "./frame.js";
 import { lookAt, speakerOf, turnAt } from "./words.js";
 
@@ -100,6 +100,7 @@ export function table(store, el, { frame = "rec.session.turns" } = {}) {
   let here = ""; // the turn that the keys go on from
   let current = ""; // the turn at the cursor
   let wake = 0;
+  let session = ""; // whose turns they are
   const follow = followEnd(area, grid);
 
   function drawHead() {
@@ -150,16 +151,25 @@ export function table(store, el, { frame = "rec.session.turns" } = {}) {
   function draw() {
     drawHead();
     rows = arrange(store.turns, field.value, sort, rows);
+    if (store.head.folder !== session) begin();
     say(count, countText(rows.length, store.turns.length));
     mark(grid, "aria-rowcount", String(rows.length + 1));
     drawRows();
   }
 
+  /** Another session: one that goes on is read from its end, another from its beginning. */
+  function begin() {
+    session = store.head.folder;
+    if (store.head.is_live && !sort) return follow.back();
+    follow.leave();
+    area.scrollTop = 0;
+  }
+
   function drawRows() {
     if (!area.clientHeight && drawn.size) return; // folded away
     const { first, last } = windowOf(area.scrollTop, area.clientHeight, ROW_PX, rows.length);
-    above.style.height = `${first * ROW_PX}px`;
-    below.style.height = `${(rows.length - last) * ROW_PX}px`;
+    mark(above, "style", `height: ${first * ROW_PX}px`);
+    mark(below, "style", `height: ${(rows.length - last) * ROW_PX}px`);
     const focused = drawn.get(here)?.contains(document.activeElement) ? here : "";
     const wanted = new Set();
     let place = above.nextElementSibling;
@@ -198,7 +208,7 @@ export function table(store, el, { frame = "rec.session.turns" } = {}) {
   function drawRow(/** @type {HTMLElement} */ line, /** @type {any} */ turn, /** @type {number} */ i) {
     mark(line, "aria-rowindex", String(i + 2));
     mark(line, "aria-current", turn.key === current ? "true" : null);
-    line.classList.toggle("nbs-partial", !turn.is_final);
+    classed(line, "nbs-partial", !turn.is_final);
     for (const [at, column] of columns.entries()) {
       const cell = /** @type {HTMLElement} */ (line.children[at]);
       const text = cellText(column, turn);
@@ -214,6 +224,7 @@ export function table(store, el, { frame = "rec.session.turns" } = {}) {
     const [letter, label] = /** @type {HTMLElement[]} */ ([...cell.children]);
     badge(name, store.head.speakers, letter);
     say(label, letter.textContent === name.toUpperCase() ? "" : name);
+    mark(letter, "aria-hidden", label.textContent ? "true" : null); // said once
   }
 
   function go(/** @type {number} */ n) {

@@ -1,7 +1,7 @@
 // transcript.js: what was said, as one reads it: finals settled, partials lighter, newest at the
 // end. Turns stand in blocks; only the blocks near what is seen have anything in them.
 
-import { badge, element, followEnd, guarded, keepKeys, mark, say } from "./elements.js";
+import { badge, classed, element, followEnd, guarded, keepKeys, mark, say } from "./elements.js";
 import { compare, DOUBTFUL, GUESSED, lookAt, pieces, speakerOf, timeText, turnAt } from "./words.js";
 
 export const BLOCK = 20; // turns
@@ -26,7 +26,7 @@ class Line {
     this.at = element("button", "nbs-at", { type: "button", tabindex: "-1" });
     this.badge = element("span", "nbs-badge");
     this.said = element("span", "nbs-said", { dir: "auto" });
-    this.element = element("div", "nbs-turn", { role: "listitem" });
+    this.element = element("div", "nbs-turn", { role: "listitem", "data-key": key });
     this.element.append(this.at, this.badge, this.said);
     /** @type {import("./words.js").Piece[]} */
     this.pieces = [];
@@ -41,9 +41,9 @@ class Line {
     say(this.at, time);
     mark(this.at, "aria-label", time ? `Look at ${time}` : "Not timed yet");
     const speaker = speakerOf(turn);
-    this.badge.hidden = !speaker;
+    if (this.badge.hidden === Boolean(speaker)) this.badge.hidden = !speaker;
     if (speaker) badge(speaker, speakers, this.badge);
-    line.classList.toggle("nbs-partial", !turn.is_final);
+    classed(line, "nbs-partial", !turn.is_final);
     mark(line, "aria-posinset", String(number + 1));
     if (drawn.text === turn.text && drawn.words === turn.words && drawn.withDoubt === withDoubt) return;
     this._write(pieces(turn), drawn.is_final === false);
@@ -93,9 +93,7 @@ class Line {
   point(/** @type {number | null} */ at_s) {
     for (const [i, { start_s, end_s }] of this.pieces.entries()) {
       const is_heard = at_s !== null && start_s !== null && start_s <= at_s && at_s < end_s;
-      if (this.nodes[i].word.classList.contains("nbs-heard") !== is_heard) {
-        this.nodes[i].word.classList.toggle("nbs-heard", is_heard);
-      }
+      classed(this.nodes[i].word, "nbs-heard", is_heard);
     }
   }
 }
@@ -132,6 +130,7 @@ export function transcript(store, el) {
   let here = ""; // the turn that the keys go on from
   let current = { key: "", number: -1 }; // the turn that was last at the cursor
   let tabbed = /** @type {Line | undefined} */ (undefined); // what Tab reaches
+  let session = ""; // whose turns they are
 
   const follow = followEnd(area, list, () => {
     n_left = turns.length;
@@ -139,10 +138,11 @@ export function transcript(store, el) {
   });
 
   function drawNewest() {
-    const hidden = follow.follows() || !turns.length;
+    const n_new = turns.length - n_left;
+    const hidden = follow.follows() || !turns.length || (!store.head.is_live && n_new <= 0);
     if (hidden && newest === document.activeElement) tabbed?.at.focus({ preventScroll: true });
-    newest.hidden = hidden;
-    say(newest, newestText(turns.length - n_left));
+    if (newest.hidden !== hidden) newest.hidden = hidden;
+    say(newest, newestText(n_new));
   }
 
   const seen = new IntersectionObserver((entries) => {
@@ -174,7 +174,8 @@ export function transcript(store, el) {
 
   function draw() {
     turns = store.turns.filter((turn) => turn.text);
-    empty.hidden = turns.length > 0;
+    if (store.head.folder !== session) begin();
+    if (empty.hidden !== turns.length > 0) empty.hidden = turns.length > 0;
     const { is_live, folder } = store.head;
     say(empty, folder && !is_live ? "Nothing was transcribed." : "What is said appears here.");
     layBlocks();
@@ -204,6 +205,15 @@ export function transcript(store, el) {
     askWords();
   }
 
+  /** Another session: one that goes on is read from its end, another from its beginning. */
+  function begin() {
+    session = store.head.folder;
+    n_left = turns.length;
+    if (store.head.is_live) return follow.back();
+    follow.leave();
+    area.scrollTop = 0;
+  }
+
   function fill(/** @type {HTMLElement} */ parent, own, first) {
     let place = parent.firstElementChild;
     for (const [i, turn] of own.entries()) {
@@ -211,7 +221,6 @@ export function transcript(store, el) {
       if (!line) lines.set(turn.key, (line = new Line(turn.key)));
       line.draw(turn, first + i, store.head.speakers, withDoubt);
       mark(line.element, "aria-setsize", store.head.is_live ? "-1" : String(turns.length));
-      line.element.dataset.key = turn.key;
       if (line.element === place) place = place.nextElementSibling;
       else parent.insertBefore(line.element, place);
     }
@@ -239,10 +248,23 @@ export function transcript(store, el) {
 
   /** Bring a turn into sight; one that only follows what is out of sight is not read along. */
   function reveal(/** @type {number} */ number) {
+    if (follow.follows() && !store.range) return; // a pointer over the sound does not end that
     const line = lines.get(current.key);
     const goes_on = current.key && Math.abs(number - current.number) <= NEAR;
     if (goes_on && !(line && isInSight(line.element))) return;
     show(number);
+  }
+
+  /** What is looked at elsewhere is shown here too, and so is the end. */
+  function drawRange() {
+    if (!store.range) {
+      if (store.head.is_live) follow.back();
+      return;
+    }
+    const { start_s, end_s } = store.range;
+    const looked_at = store.turnsIn(start_s, end_s).filter((turn) => turn.text);
+    const seen_too = looked_at.some(({ key }) => lines.has(key) && isInSight(lines.get(key).element));
+    if (looked_at.length && !seen_too) show(turns.indexOf(looked_at[0]));
   }
 
   function isInSight(/** @type {HTMLElement} */ target) {
@@ -343,9 +365,11 @@ export function transcript(store, el) {
   });
 
   const safely = guarded(el, "The transcript", draw);
+  const safelyLook = guarded(el, "The transcript", drawRange);
   const safelyPoint = guarded(el, "The transcript", () => drawCursor(true));
   const off = store.on((changed) => {
     if (changed.has("turns") || changed.has("head")) safely();
+    if (changed.has("range")) safelyLook();
     if (changed.has("cursor")) safelyPoint();
   });
   safely();
