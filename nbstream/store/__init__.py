@@ -10,8 +10,8 @@ chunks.bin         24-byte records: frame, length, connection (-1: captured), se
 annotations.jsonl  append only
 ```
 
-`folder`: writing, reading and recovering one. `mend`: its files after a crash. `files`: where
-folders lie, who is writing one, what the disk refuses.
+`folder`: writing, reading and recovering one. `annotations`: what people say about it. `mend`: its
+files after a crash. `files`: where folders lie, who is writing one, what the disk refuses.
 """
 
 from nbstream.store.files import is_being_recorded, sessions

@@ -84,10 +84,14 @@ def cannot(what: str, path: Path, error: OSError) -> StoreError:
     return StoreError(f"can't {what} {path}: {error.strerror or error}.", hint=hint, path=path)
 
 
-def lock(file: IO[bytes]) -> None:
-    """Say, until it is closed, that this process writes it. Raises OSError if another does."""
+def lock(file: IO[bytes], *, wait: bool = False, shared: bool = False) -> None:
+    """Say, until it is closed, that this process writes it, or reads it if `shared`.
+
+    If another process is writing it, wait for that, or raise OSError.
+    """
     if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(file, how | (0 if wait else fcntl.LOCK_NB))
 
 
 def is_locked(path: Path) -> bool:

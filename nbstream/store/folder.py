@@ -1,9 +1,10 @@
 """`Folder`: one session's folder, being written or read.
 
 Who writes what while recording: audio the capture thread alone; `chunks.bin` and events anybody,
-under `_lock`; ``session.json`` under `_lock`. The lock is held for one append, never while
-calling out. Whoever returns from an append knows that the bytes have left this process, so a
-killed kernel loses nothing; `sync` (once a second) makes them outlive a power cut.
+under `_lock`; ``session.json`` under `_lock`; annotations any process (see `annotations`). The
+lock is held for one append, never while calling out. Whoever returns from an append knows that the
+bytes have left this process, so a killed kernel loses nothing; `sync` (once a second) makes them
+outlive a power cut.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from nbstream import events as ev
 from nbstream.errors import StoreError
 from nbstream.eventlog import EventLog
 from nbstream.store import files
+from nbstream.store.annotations import Annotations
 from nbstream.store.files import cannot, is_being_recorded
 from nbstream.store.mend import mend_audio, mend_chunks, mend_events
 from nbstream.tables import CHUNK_RECORD
@@ -40,9 +42,10 @@ class Damage:
     torn_events: int = 0
     torn_bytes: int = 0
     stale_header: bool = False
+    torn_annotations: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.torn_events or self.torn_bytes or self.stale_header)
+        return any((self.torn_events, self.torn_bytes, self.stale_header, self.torn_annotations))
 
 
 class Folder:
@@ -58,6 +61,7 @@ class Folder:
         self.frame_bytes = audio.BYTES_PER_SAMPLE * self.n_channels
         self.n_frames = 0
         self.entries = EventLog(path / "events.jsonl")  # everything that happened so far
+        self.annotations = Annotations(path / "annotations.jsonl")
         # Guards events.jsonl, chunks.bin and session.json; signals a new entry or the end.
         self._lock = threading.Lock()
         self.changed = threading.Condition(self._lock)
@@ -346,6 +350,7 @@ class Folder:
             with open(wav, "rb") as file:
                 header = file.read(audio.WAV_HEADER_BYTES)
             torn = self.entries.scan()
+            torn_annotations = self.annotations.torn()
         except OSError as error:
             raise cannot("read", self.path, error) from error
         self.n_frames = max(0, n_bytes // self.frame_bytes)
@@ -355,15 +360,19 @@ class Folder:
                 torn_events=int(torn),
                 torn_bytes=max(0, n_bytes) % self.frame_bytes,
                 stale_header=header != self.wav_header(),
+                torn_annotations=int(torn_annotations),
             )
+        elif torn_annotations:
+            self.damage = Damage(torn_annotations=1)
 
 
 def recover(path: str | Path) -> Damage:
     """Mend a folder whose recording was killed, and say what was wrong.
 
     The header gets the true length, a torn frame at the end is cut off, and a torn last event,
-    which nobody can read, is moved to ``events.torn``. Nothing else changes; a folder that is in
-    order, or being recorded, is left alone.
+    which nobody can read, is moved to ``events.torn``, a torn last annotation to
+    ``annotations.torn``. Nothing else changes; a folder that is in order, or being recorded, is
+    left alone.
 
     Raises
     ------
@@ -385,6 +394,7 @@ def recover(path: str | Path) -> Damage:
         mend_audio(path / "audio.wav", folder.wav_header(), n_bytes)
         if damage.torn_events:
             mend_events(path / "events.jsonl")
+        folder.annotations.mend()
         mend_chunks(path / "chunks.bin")
     except OSError as error:
         raise cannot("mend", path, error) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ import pandas as pd
 
 from nbstream import events as ev
 from nbstream.audio import SAMPLE_RATE_HZ
-from nbstream.tables.fold import TurnRow
+from nbstream.tables.fold import TurnKey, TurnRow, row_key
 from nbstream.tables.growth import Growth
-from nbstream.tables.schema import SCHEMA
+from nbstream.tables.schema import REMARKS, SCHEMA
 
 
 def in_order(rows: Iterable[TurnRow]) -> list[TurnRow]:
@@ -27,10 +27,23 @@ def in_order(rows: Iterable[TurnRow]) -> list[TurnRow]:
     return sorted(rows, key=key)
 
 
-def turns(rows: Sequence[TurnRow]) -> pd.DataFrame:
-    """One row a turn, latest version of each, in order of audio; columns as in `SCHEMA`."""
-    names = SCHEMA["turns"]
-    return _frame("turns", ([getattr(row, name) for name in names] for row in in_order(rows)))
+def turns(
+    rows: Sequence[TurnRow], remarks: Mapping[TurnKey, Mapping[str, str]] | None = None
+) -> pd.DataFrame:
+    """One row a turn, latest version of each, in order of audio; columns as in `SCHEMA`.
+
+    `remarks` are what people said on turns, as from `annotate.remarks`: the columns `REMARKS`.
+    """
+    names = [name for name in SCHEMA["turns"] if name not in REMARKS]
+    said = remarks or {}
+    return _frame(
+        "turns",
+        (
+            [getattr(row, name) for name in names]
+            + [said.get(row_key(row), {}).get(name) for name in REMARKS]
+            for row in in_order(rows)
+        ),
+    )
 
 
 def words(rows: Sequence[TurnRow]) -> pd.DataFrame:
@@ -88,12 +101,12 @@ def gaps(
     untold: Sequence[tuple[int, int, int | None]] = (),
     sample_rate_hz: int = SAMPLE_RATE_HZ,
 ) -> pd.DataFrame:
-    """One row a hole: audio not transcribed, or lost by the device; columns as in `SCHEMA`.
+    """One row a hole: not transcribed, lost by the device, or paused; columns as in `SCHEMA`.
 
     Parameters
     ----------
     entries : sequence of Entry
-        All events: overflows, and why stretches were not transcribed.
+        All events: overflows, pauses, and why stretches were not transcribed.
     untold : sequence of (start, end, channel)
         Stretches not transcribed, in frames, as from `missing`.
 
@@ -216,6 +229,9 @@ def _gap_rows(
             lost_s = event.lost_frames / sample_rate_hz if event.lost_frames else math.nan
             cause = f"the device lost audio {event.count} times"
             yield [at_s, at_s, "overflow", cause, lost_s, None]
+        elif isinstance(event, ev.Paused):
+            at_s = event.frame / sample_rate_hz
+            yield [at_s, at_s, "pause", "paused by the person", event.seconds, None]
 
 
 def _partial_rows(entries: Iterable[ev.Entry]) -> Iterator[list[Any]]:

@@ -31,6 +31,10 @@ SCHEMA: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "speaker_original": ("string", "speaker label before revisions"),
         "channel": ("Int64", "channel of the recording, from 0; <NA> where it has only one"),
         "onset_s": ("float64", "SpeechStarted of the turn, s of session audio; NaN without"),
+        "label": ("string", 'labels that people gave it, joined by "; "; <NA> without'),
+        "note": ("string", 'notes that people made on it, joined by "; "; <NA> without'),
+        "corrected": ("string", "transcript as a person corrected it; <NA>: not corrected"),
+        "speaker_corrected": ("string", "speaker as a person corrected it; <NA>: not corrected"),
     },
     "words": {
         "connection": ("int64", "number of the connection, from 0"),
@@ -67,9 +71,9 @@ SCHEMA: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "gaps": {
         "start_s": ("float64", "s of session audio"),
         "end_s": ("float64", "s of session audio"),
-        "kind": ("string", "gap: recorded, not transcribed; overflow: lost by the device"),
+        "kind": ("string", "gap: not transcribed; overflow: lost by the device; pause: wanted"),
         "cause": ("string", "why"),
-        "lost_s": ("float64", "audio missing from the recording; NaN where it can't be told"),
+        "lost_s": ("float64", "what the recording leaves out; NaN where it can't be told"),
         "channel": ("Int64", "which was not transcribed; <NA> of one channel, and of all"),
     },
     "chunks": {
@@ -98,6 +102,9 @@ SCHEMA: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "channel": ("Int64", "channel it hears, from 0; <NA> where there is only one"),
     },
 }
+
+# Columns of turns that people fill in; see `annotate`.
+REMARKS: Final = ("label", "note", "corrected", "speaker_corrected")
 
 # One record of chunks.bin. `connection` is -1 where the record is of capture, not of sending.
 CHUNK_RECORD: Final = np.dtype(
