@@ -116,8 +116,9 @@ export function isOn(/** @type {any} */ { channel }, /** @type {number | null} *
 
 /** What is shown, in words. @param {Span} span @param {number} all_s */
 export function spanText({ start_s, end_s }, all_s) {
-  const step_s = end_s - start_s < 10 ? 0.1 : 1;
-  return `${tickText(start_s, step_s)} to ${tickText(Math.min(end_s, Math.max(all_s, start_s)), step_s)} of ${timeText(all_s)}`;
+  const is_short = end_s - start_s < 10;
+  const text = (/** @type {number} */ s) => (is_short ? tickText(s, 0.1) : timeText(Math.round(s)));
+  return `${text(start_s)} to ${text(Math.min(end_s, Math.max(all_s, start_s)))} of ${timeText(all_s)}`;
 }
 
 /**

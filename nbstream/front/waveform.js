@@ -111,13 +111,13 @@ export function waveform(store, el) {
 
   function drawDetail() {
     const paper = new Paper(detailCanvas);
-    paper.show(span());
-    shown = paper.span;
+    shown = span();
+    paper.show(shown);
     const bottom = paper.height - AXIS_PX * paper.dense;
     const tiles = [];
     const keys = [];
     for (const lane of lanes(store.sound.n_channels, bottom, APART_PX * paper.dense, TEXT_PX * paper.dense)) {
-      paper.fill(paper.colour("line"), shown.start_s, shown.end_s, Math.round(middleOf(lane)[0]), 1);
+      paper.fill(paper.colour("line"), paper.span.start_s, paper.span.end_s, Math.round(middleOf(lane)[0]), 1);
       paintTurns(paper, store, lane);
       tiles.push(...paintSound(paper, store, lane));
       keys.push(...paintWords(paper, store, lane));
