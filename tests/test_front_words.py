@@ -374,9 +374,7 @@ def test_the_transcript_is_read_by_keyboard(open_page: Open) -> None:
     assert page.evaluate("() => store.cursor_s") == 0
     apply(page, {"turns": [turn(60)]})
     assert page.evaluate(focused) == "0.0"
-    assert page.evaluate(
-        "() => Boolean(document.activeElement.closest('[data-lm-suppress-shortcuts]'))"
-    )
+    assert page.evaluate("() => document.activeElement.dataset.lmSuppressShortcuts") == "true"
 
 
 def test_doubtful_words_are_underlined_on_demand(open_page: Open) -> None:
@@ -559,9 +557,16 @@ def test_the_table_is_open_where_there_is_room(open_page: Open, width: int, is_o
 
 
 def test_one_line_gives_the_same_frame(open_page: Open) -> None:
-    """The code under the table is that of where the view stands."""
-    page = open_page(begin="() => { mount(store, a, { frame: 'session.turns' }); }")
+    """The code under the table fits where the view stands: recorded, opened, or as it is told."""
+    page = open_page()
+    expect(page.locator("code")).to_have_text("rec.session.turns")
+    load(page, [], live=False)
+    expect(page.locator("code")).to_have_text('nb.open("recordings/demo").turns')
+    load(page, [], name="new")
+    apply(page, {"head": head(live=False, name="new")})
+    expect(page.locator("code")).to_have_text("rec.session.turns")
 
+    page = open_page(begin="() => { mount(store, a, { frame: 'session.turns' }); }")
     expect(page.locator("code")).to_have_text("session.turns")
 
 

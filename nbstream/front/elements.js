@@ -63,9 +63,14 @@ export function guarded(el, what, draw) {
   };
 }
 
-/** The keys pressed in a part are its own, not shortcuts of JupyterLab. */
+/**
+ * The keys pressed in a part are its own, not shortcuts of JupyterLab: the b of a word would insert
+ * a cell. JupyterLab looks at the element that has the focus before it looks around it.
+ */
 export function keepKeys(/** @type {HTMLElement} */ el) {
-  el.dataset.lmSuppressShortcuts = "true";
+  el.addEventListener("focusin", ({ target }) => {
+    /** @type {HTMLElement} */ (target).dataset.lmSuppressShortcuts = "true";
+  });
 }
 
 /** Whether the reader is at the end, and so wants to stay there. */

@@ -20,6 +20,11 @@ export function countText(/** @type {number} */ n, /** @type {number} */ n_all) 
   return n === n_all ? all : `${n.toLocaleString("en")} of ${all}`;
 }
 
+/** The code that gives the turns as a DataFrame. @param {{is_live: boolean, folder: string}} head */
+export function frameCode({ is_live, folder }) {
+  return is_live || !folder ? "rec.session.turns" : `nb.open(${JSON.stringify(folder)}).turns`;
+}
+
 /** Columns chosen in an earlier page; null for none, or where nothing may be kept. */
 function remembered() {
   try {
@@ -59,9 +64,10 @@ async function copy(/** @type {string} */ text, near) {
 /**
  * The table of a store in `el`. @returns {() => void} the end of that
  * @param {import("./store.js").Store} store @param {HTMLElement} el
- * @param {{frame?: string}} options frame: the code that gives the same as a DataFrame
+ * @param {{frame?: string}} options frame: the code that gives the same as a DataFrame,
+ *   if it is another than where a session is recorded, or opened
  */
-export function table(store, el, { frame = "rec.session.turns" } = {}) {
+export function table(store, el, { frame = "" } = {}) {
   el.classList.add("nbs-part", "nbs-table");
   keepKeys(el);
   const bar = element("div", "nbs-bar");
@@ -86,8 +92,8 @@ export function table(store, el, { frame = "rec.session.turns" } = {}) {
   area.append(grid);
   const foot = element("div", "nbs-foot");
   const status = element("span", "nbs-said-of-it", { role: "status" });
-  const code = element("span", "nbs-code");
-  code.append("The same as a DataFrame: ", element("code", "", {}, frame));
+  const code = element("span", "nbs-code", {}, "The same as a DataFrame: ");
+  const line_of_code = code.appendChild(element("code", "", {}, frame || frameCode(store.head)));
   foot.append(code, status);
   el.append(bar, area, foot);
 
@@ -160,6 +166,7 @@ export function table(store, el, { frame = "rec.session.turns" } = {}) {
   /** Another session: one that goes on is read from its end, another from its beginning. */
   function begin() {
     session = store.head.folder;
+    say(line_of_code, frame || frameCode(store.head));
     if (store.head.is_live && !sort) return follow.back();
     follow.leave();
     area.scrollTop = 0;
@@ -277,6 +284,7 @@ export function table(store, el, { frame = "rec.session.turns" } = {}) {
     if (document.getSelection()?.toString()) return; // a text that is being selected
     here = keyOfRow(target) || here;
     lookAtKey(keyOfRow(target));
+    drawn.get(keyOfRow(target))?.focus({ preventScroll: true });
   });
   area.tabIndex = -1;
   area.addEventListener("scroll", () => {

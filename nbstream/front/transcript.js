@@ -310,6 +310,7 @@ export function transcript(store, el) {
   area.addEventListener("click", ({ target }) => {
     if (document.getSelection()?.toString()) return; // a text that is being selected
     lookFrom(/** @type {Element} */ (target));
+    lineOf(target)?.at.focus({ preventScroll: true }); // the keys go on from here
   });
 
   /** @type {Record<string, (n: number, line: Line, target: HTMLElement) => void>} */

@@ -1,6 +1,6 @@
 // view.js: sound, transcript and table of one session under each other; the entry of the widget.
 
-import { element, guarded } from "./elements.js";
+import { element, guarded, keepKeys } from "./elements.js";
 import { widgetOf } from "./feed.js";
 import { countText, table } from "./table.js";
 import { transcript } from "./transcript.js";
@@ -15,6 +15,7 @@ const WIDE_PX = 560; // from here on there is room for a table
  */
 export function mount(store, el, options = {}) {
   el.classList.add("nbs-view");
+  keepKeys(el);
   /** @type {(() => void)[]} */
   const ends = [];
   const part = (/** @type {string} */ what, /** @type {HTMLElement} */ parent, begin) => {

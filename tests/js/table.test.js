@@ -4,7 +4,7 @@ import { test } from "node:test";
 import {
   arrange, cellText, COLUMNS, shownColumns, toCsv, toMarkdown, windowOf,
 } from "../../nbstream/front/frame.js";
-import { countText, nextSort } from "../../nbstream/front/table.js";
+import { countText, frameCode, nextSort } from "../../nbstream/front/table.js";
 
 const row = (turn, text, more = {}) => ({
   key: `0.${turn}`, connection: 0, turn, channel: null, speaker: null, start_s: turn, end_s: turn + 1,
@@ -105,4 +105,10 @@ test("a window has the rows that are seen and some around, and never more than t
 test("turns are counted, with how many of them are shown", () => {
   assert.equal("1 turn", countText(1, 1));
   assert.equal("12 of 5,000 turns", countText(12, 5000));
+});
+
+test("the line of code is that of a recorder, or opens the folder again", () => {
+  assert.equal("rec.session.turns", frameCode({ is_live: true, folder: "recordings/a" }));
+  assert.equal("rec.session.turns", frameCode({ is_live: false, folder: "" }));
+  assert.equal('nb.open("C:\\\\a \\"b\\"").turns', frameCode({ is_live: false, folder: 'C:\\a "b"' }));
 });
