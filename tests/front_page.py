@@ -20,7 +20,7 @@ from nbstream.widgets.view import View
 
 URL = "http://nbstream.test/"
 ENTRY = """
-export { mount, waveform, transcript, table, fromPage };
+export { attach, fromPage, mount, Store, table, transcript, waveform };
 """
 INDEX = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Session</title>
 <link rel="stylesheet" href="/view.css"><style>
@@ -50,11 +50,15 @@ window.parts = parts;
 window.model = new Model();
 window.begin = async (state, only) => {
   model.traits = { state: { ...state, sound: withBytes(state.sound) }, delta: { seq: state.seq } };
+  const place = document.querySelector("#place");
+  if (only) {
+    const store = new parts.Store();
+    parts.attach(store, model);
+    return parts[only](store, place);
+  }
   const widget = await parts.default();
   await widget.initialize({ model });
-  const render = (el) => widget.render({ model, el });
-  if (!only) return render(document.querySelector("#place"));
-  widget.render({ model, el: document.createElement("div") });
+  return widget.render({ model, el: place });
 };
 window.delta = (delta) => {
   model.traits.delta = { ...delta, sound: withBytes(delta.sound) };
@@ -92,12 +96,13 @@ class FrontPage:
         self._to_say: list[tuple[str, list[Any]]] = []
         view.observe(self._new_delta, "delta")
 
-    def begin(self) -> None:
-        """Load the page, or load it again, with all that is there now."""
+    def begin(self, only: str = "") -> None:
+        """Load the page, or load it again, with all that is there now; perhaps one part alone."""
         self._to_say.clear()
         self.page.goto(URL)
         self.page.wait_for_function("() => window.ready")
-        self.page.evaluate("state => window.begin(state)", coded(self.view.get_state()["state"]))
+        state = coded(self.view.get_state()["state"])
+        self.page.evaluate("async ([state, only]) => { await begin(state, only); }", [state, only])
         self.settle()
 
     def settle(self) -> None:

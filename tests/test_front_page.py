@@ -239,6 +239,16 @@ def test_the_turn_under_the_pointer_is_read(shown: FrontPage, growing: Growing) 
     assert end_s == pytest.approx(14.3, abs=0.3)
 
 
+def test_a_hole_under_the_pointer_says_why(shown: FrontPage, growing: Growing) -> None:
+    """A pause or a loss has no length in the audio: being near it is enough."""
+    growing.add(ev.Overflow(16_000 * 18, 3, 800))
+    shown.view.show(growing.session)
+    shown.page.mouse.move(*pointed_at(shown, 18))
+    shown.settle()
+    line = shown.page.locator(".nbs-heard-line")
+    expect(line).to_have_text("0:18 overflow: the device lost audio 3 times")
+
+
 def test_what_is_said_is_text_and_nothing_else(shown: FrontPage, growing: Growing) -> None:
     """Words that look like HTML are shown as they were said."""
     growing.hear(5)
@@ -345,20 +355,26 @@ def columns_of_ink(shown: FrontPage) -> list[int]:
 
 def test_it_is_painted_anew_in_another_theme(shown: FrontPage) -> None:
     """Colours come from the page: dark is dark at once, without anybody touching it."""
-    bright = picture(detail(shown))
+    bright = painted(shown)
     shown.page.emulate_media(color_scheme="dark")
     shown.settle()
-    dark = picture(detail(shown))
-    assert dark != bright
+    assert painted(shown) != bright
     shown.page.emulate_media(color_scheme="light")
     shown.settle()
-    assert picture(detail(shown)) == bright
+    assert painted(shown) == bright
 
-    shown.page.evaluate(
-        "() => document.body.style.setProperty('--jp-ui-font-color2', 'rgb(200,0,0)')"
-    )
+    set_colour = "() => document.body.style.setProperty('--jp-ui-font-color2', 'rgb(200,0,0)')"
+    shown.page.evaluate(set_colour)
     shown.settle()
-    assert picture(detail(shown)) != bright  # JupyterLab's, or any page's
+    assert painted(shown) != bright  # JupyterLab's, or any page's
+
+
+def painted(shown: FrontPage) -> str:
+    """What is on the canvas, without the page behind it."""
+    found: str = shown.page.evaluate(
+        "() => document.querySelector('.nbs-detail canvas').toDataURL()"
+    )
+    return found
 
 
 def test_it_goes_when_it_is_removed(shown: FrontPage, growing: Growing) -> None:

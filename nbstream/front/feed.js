@@ -14,7 +14,6 @@ export function attach(store, model) {
   const me = Math.random().toString(36).slice(2); // answers to others are not for us
   /** @type {Map<string, number>} what was asked for, and when */
   const asked = new Map();
-  let newest = -1; // seq of the latest delta that was seen
 
   function isNew(/** @type {string} */ what) {
     const before_ms = asked.get(what) ?? -Infinity;
@@ -38,15 +37,11 @@ export function attach(store, model) {
   function load(/** @type {any} */ state) {
     asked.clear();
     store.load(state);
-    applyNewest();
-    if (store.seq < newest) ask({ kind: "all" }); // something came between question and answer
+    applyNewest(); // it may have come between question and answer
   }
 
   function applyNewest() {
-    const delta = model.get("delta");
-    if (typeof delta?.seq !== "number") return;
-    newest = Math.max(newest, delta.seq);
-    store.apply(delta);
+    store.apply(model.get("delta"));
   }
 
   function hear(/** @type {any} */ message, /** @type {DataView[]} */ buffers) {

@@ -14,6 +14,7 @@ const TEXT_PX = 20; // of a lane, for words
 const OVERVIEW_PX = 44;
 const APART_PX = 6; // between lanes
 const DRAG_PX = 3; // less is a click
+const NEAR_PX = 5; // what is nearer is meant
 const WORDS_AROUND = 24;
 const HELP =
   "\u2190 \u2192 move, + \u2212 zoom, 0 all, N P turns, F follow; drag, Ctrl+wheel, double-click a turn";
@@ -156,12 +157,13 @@ export function waveform(store, el) {
     if (tiles.length) store.ask({ kind: "tiles", tiles: unique(tiles) });
   }
 
-  /** The text of the turn that is pointed at, with the word that is heard there. */
+  /** The text of the turn that is pointed at, with the word that is heard there, or what else is. */
   function drawWords() {
     const turn = store.cursor_s === null ? null : turnAtCursor();
     if (!turn) {
-      if (said.dataset.key !== "") said.replaceChildren(HELP);
-      said.dataset.key = "";
+      const other = placeText();
+      if (said.dataset.key !== other) said.replaceChildren(other || HELP);
+      said.dataset.key = other;
       return;
     }
     const [before, word, behind] = wordsAround(pieces(turn), /** @type {number} */ (store.cursor_s), WORDS_AROUND);
@@ -178,11 +180,21 @@ export function waveform(store, el) {
     );
   }
 
+  /** The mark or the hole that is pointed at, in words; these may be thinner than a hand is steady. */
+  function placeText() {
+    const at_s = store.cursor_s ?? NaN;
+    const near_s = (NEAR_PX * (shown.end_s - shown.start_s)) / detailCanvas.clientWidth;
+    const flag = store.marks.find((one) => Math.abs(one.at_s - at_s) < near_s);
+    if (flag) return `${timeText(flag.at_s)} mark ${flag.text}`;
+    const hole = store.gaps.find((one) => one.start_s - near_s < at_s && at_s < one.end_s + near_s);
+    return hole ? `${timeText(hole.start_s)} ${hole.kind}: ${hole.cause}` : "";
+  }
+
   function turnAtCursor() {
     const at_s = /** @type {number} */ (store.cursor_s);
     const found = store.turnsIn(at_s, at_s + 1e-3);
     const lane = pointer ? laneAt(pointer.y) : null;
-    return found.findLast((turn) => isOn(turn, lane)) ?? null;
+    return found.findLast((turn) => isOn(turn, lane)) ?? found.at(-1) ?? null;
   }
 
   const safely = guarded(el, "The sound", draw);
