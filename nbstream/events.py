@@ -203,6 +203,14 @@ class Overflow(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Paused(Event):
+    """The person had paused: the recording stood still at `frame` for so many seconds."""
+
+    frame: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Problem(Event):
     """Something the person at the notebook should know, and what to do about it."""
 
@@ -237,6 +245,7 @@ class Entry:
             Sent,
             Gap,
             Overflow,
+            Paused,
             Problem,
             StateChanged,
         )

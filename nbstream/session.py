@@ -50,6 +50,12 @@ class Control(Protocol):
     def send(self, text: str) -> None:
         """Send a control message."""
 
+    def pause(self) -> None:
+        """Stand still."""
+
+    def resume(self) -> None:
+        """Go on."""
+
     def call_on(self, kind: type[ev.Event], handler: Callable[[Any], object]) -> None:
         """Call `handler` with each event of `kind`."""
 
@@ -389,6 +395,31 @@ class Session:
         """Wait for the session's end; False if `timeout_s` passed first. Raises as `stop`."""
         return self._control.wait(timeout_s) if self._control else True
 
+    def pause(self) -> None:
+        """Pause: what is said until `resume` is not recorded, and the position stands still.
+
+        The connection is ended when all that was said before has been sent, so a pause costs
+        nothing. It is a row of `gaps`. Does nothing if it is paused already.
+
+        Raises
+        ------
+        StateError
+            If it is not recording.
+
+        """
+        self._live_control().pause()
+
+    def resume(self) -> None:
+        """Go on after `pause`: what is said now is recorded at once, while it connects again.
+
+        Raises
+        ------
+        StateError
+            If it is not recording.
+
+        """
+        self._live_control().resume()
+
     def update(self, **options: Any) -> None:
         """Change parameters in mid-session, such as ``min_turn_silence=800``."""
         self._send(protocol.update_configuration(**options))
@@ -557,13 +588,16 @@ class Session:
         return self._folder.entries[:]
 
     def _send(self, text: str) -> None:
+        self._live_control().send(text)
+
+    def _live_control(self) -> Control:
         if self._control is None or not self.is_live:
             raise StateError(
                 f"the session is {self.state}: only a recording one takes commands.",
                 hint="Start a new recording.",
                 state=self.state,
             )
-        self._control.send(text)
+        return self._control
 
 
 def event_kind(name: str) -> type[ev.Event]:

@@ -15,6 +15,8 @@ from nbstream.sources import Source
 
 # A source ends within a tenth of a second of `stop`; one that hangs is given up after this.
 SOURCE_TIMEOUT_S: Final = 5.0
+# A microphone that is open and works is louder, even in a quiet room.
+QUIET_DBFS: Final = -55.0
 
 
 class Capture:
@@ -40,6 +42,7 @@ class Capture:
         self.opened = threading.Event()  # the source is open, or could not be
         self.overflows = 0
         self.level = (audio.SILENCE_DBFS, False)  # of the last chunk: dBFS, clipped
+        self._heard_s = math.inf  # monotonic; when it was last louder than QUIET_DBFS
         self._closed = threading.Event()  # the source has been closed
         self._limit_frames = None if seconds is None else round(seconds * audio.SAMPLE_RATE_HZ)
         self._until_s = math.inf  # monotonic; a source that has not ended then is given up
@@ -48,6 +51,7 @@ class Capture:
         """Open the source, read it to its end, close it."""
         try:
             with self.source as source:
+                self._heard_s = time.monotonic()
                 self.opened.set()
                 if source.warning:
                     context.note(source.warning)
@@ -60,6 +64,10 @@ class Capture:
         finally:
             self._end(context)
             self._closed.set()
+
+    def silent_s(self) -> float:
+        """Seconds since something was heard; 0 of a source that ends by itself."""
+        return max(0.0, time.monotonic() - self._heard_s) if self.source.live else 0.0
 
     def wait_closed(self) -> None:
         """Wait until the device is free for the next recording, or was given up."""
@@ -103,6 +111,9 @@ class Capture:
         folder, pcm = context.folder, chunk.pcm
         if context.captured.is_set():
             return False
+        captured_s = self._admit(context, chunk)
+        if captured_s is None:
+            return True
         if len(pcm) % folder.frame_bytes:  # All that follows would be noise.
             part = "half a sample" if folder.n_channels == 1 else "a part of a frame"
             raise SourceError(
@@ -112,8 +123,10 @@ class Capture:
             )
         if self._limit_frames is not None:
             pcm = pcm[: (self._limit_frames - folder.n_frames) * folder.frame_bytes]
-        frame = folder.append_audio(pcm, context.at_s(chunk.captured_s))
+        frame = folder.append_audio(pcm, context.at_s(captured_s))
         self.level = (audio.level_dbfs(pcm), audio.is_clipped(pcm))
+        if self.level[0] > QUIET_DBFS:
+            self._heard_s = time.monotonic()
         if chunk.overflows:
             self.overflows += chunk.overflows
             context.log(ev.Overflow(frame, chunk.overflows, chunk.lost_frames))
@@ -121,8 +134,35 @@ class Capture:
         context.changed.set()
         return folder.n_frames != self._limit_frames
 
+    def _admit(self, context: Context, chunk: audio.Chunk) -> float | None:
+        """When the chunk was captured, pauses regarded; None if it belongs to one.
+
+        A live source stays open in a pause, so that it goes on at once. Any other is held, and
+        goes on from where it was, with nothing to catch up.
+        """
+        hold, n_frames = context.hold, context.folder.n_frames
+        if self.source.live and hold.takes(chunk, n_frames):
+            return chunk.captured_s
+        if not self.source.live and not hold.is_on:
+            return chunk.captured_s
+        self.level, self._heard_s = (audio.SILENCE_DBFS, False), time.monotonic()
+        hold.settle(n_frames)
+        context.wake()
+        if self.source.live:
+            return None
+        while hold.is_on and not self.stop.is_set():
+            with context.news:
+                context.news.wait_for(lambda: self.stop.is_set() or not hold.is_on, 0.1)
+        if self.stop.is_set():
+            return None
+        now_s = time.monotonic()
+        if delay := getattr(self.source, "delay", None):
+            delay(now_s - chunk.captured_s)
+        return now_s
+
     def _end(self, context: Context) -> None:
-        context.captured.set()
+        context.captured.set()  # first: nobody is to connect for what follows the pause
+        context.end_pause()
         self.opened.set()
         context.wake()
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from nbstream import events as ev
 from nbstream import protocol
 from nbstream.connection import Closed, Connection, without_query
+from nbstream.engine.hold import Hold
 from nbstream.engine.link import Link
 from nbstream.engine.state import State
 from nbstream.errors import NbstreamError, StateError
@@ -68,6 +69,7 @@ class Context:
         self.first_connection = 1 + max(
             (e.connection for e in folder.entries if e.connection is not None), default=-1
         )
+        self.hold = Hold()  # whether it is paused
         self.captured = threading.Event()  # no more audio will come
         self.changed = threading.Event()  # there is something to show
         self.stop_by: float | None = None  # monotonic; a stop was asked, and must end by then
@@ -105,6 +107,16 @@ class Context:
         if self.error is None:
             self.error = error
             self.note(error.message, error.hint)
+
+    def end_pause(self) -> bool:
+        """Go on, or end, where it was paused, with a row for it on disk; False if it was not."""
+        ended = self.hold.end(time.monotonic(), self.folder.n_frames)
+        if ended is None:
+            return False
+        with contextlib.suppress(NbstreamError):  # A full disk is the capture thread's to report.
+            self.log(ev.Paused(ended[0], round(ended[1], 3)))
+        self.wake()
+        return True
 
     def wake(self) -> None:
         """Signal `news`."""
@@ -158,9 +170,11 @@ class Context:
         """When the next attempt to reconnect is due, on the session's clock; None if none is."""
         return min((k.retry_at_s for k in self.live if k.retry_at_s is not None), default=None)
 
-    def spoken_s(self) -> float:
-        """When the last word arrived, on the session's clock; 0 before the first."""
-        return self.session.spoken_s()
+    def unspoken_s(self) -> float:
+        """Seconds without a word from anybody; none while it is paused, or begins again."""
+        if self.hold.is_on:
+            return 0.0
+        return self.now_s() - max(self.session.spoken_s(), self.at_s(self.hold.resumed_s))
 
     def newest(self) -> Link | None:
         """The newest connection that hears what is said now, else the last that was opened."""

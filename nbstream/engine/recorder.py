@@ -16,7 +16,8 @@ says ``Terminate`` for it. The recording is the queue: the send thread reads the
 capture thread writes, so a slow network never reaches the microphone.
 
 What they share stands in `Context`, with the rules of its one condition. Once the session has
-started, only the send threads assign `_state`, one at a time; see `Transcription`.
+started, `_state` is assigned under the lock of `Transcription` alone, by the send threads and by
+who pauses, and by nbstream-send at the end.
 """
 
 from __future__ import annotations
@@ -87,6 +88,7 @@ class Engine:
         self._parent = folder
         self._name = name
         self._context: Context | None = None
+        self._transcription: Transcription | None = None
         self._start_lock = threading.Lock()
         self._state = State.IDLE
         self._refused: NbstreamError | None = None  # at a start that left no session
@@ -154,6 +156,35 @@ class Engine:
             self._spawn(name, job, self._context)
         if wait:
             self._wait_until_ready()
+
+    def pause(self) -> None:
+        """Pause: what is said until `resume` is not recorded, and the position stands still.
+
+        All that was said before is sent, and the connection is ended: a pause costs nothing. A
+        microphone stays open, a file is held. Does nothing if it is paused already.
+
+        Raises
+        ------
+        StateError
+            If it is not recording.
+
+        """
+        if self._recording().hold.begin(time.monotonic()):
+            self._look_again()
+
+    def resume(self) -> None:
+        """Go on after a pause: what is said now is on disk at once, while it connects again.
+
+        Does nothing if it is not paused.
+
+        Raises
+        ------
+        StateError
+            If it is not recording.
+
+        """
+        if self._recording().end_pause():
+            self._look_again()
 
     def stop(self, *, wait: bool = True, timeout_s: float = 20, why: str = "") -> None:
         """Stop: capture ends, the rest is sent, ``Terminate``, last turn, close. Idempotent.
@@ -262,6 +293,7 @@ class Engine:
             retry_in_s=None if retry_at_s is None else max(0.0, retry_at_s - now_s),
             level_dbfs=audio.SILENCE_DBFS if is_captured else self._capture.level[0],
             clipped=self._capture.level[1] and not is_captured,
+            silent_s=0.0 if is_captured or context.hold.is_on else self._capture.silent_s(),
             n_turns=finals,
             n_partials=partials,
             overflows=self._capture.overflows,
@@ -275,7 +307,7 @@ class Engine:
     # -- nbstream-send -----------------------------------------------------------------------------
 
     def _send(self, context: Context) -> None:
-        transcription = Transcription(
+        transcription = self._transcription = Transcription(
             context,
             self._spawn,
             on_state=lambda state: self._moved(context, state),
@@ -358,8 +390,7 @@ class Engine:
         if self._forgotten:
             self.stop(wait=False, why="nothing holds the session any more")
             return
-        silent_s = context.now_s() - context.spoken_s()
-        reached = self.limits.reached(context.now_s(), silent_s, context.cost_usd())
+        reached = self.limits.reached(context.now_s(), context.unspoken_s(), context.cost_usd())
         if reached:
             self.stop(wait=False, why=reached)
 
@@ -393,6 +424,24 @@ class Engine:
                     context.note(f"Handler {name} failed: {type(error).__name__}: {error}.")
 
     # -- helpers ---------------------------------------------------------------------------------
+
+    def _recording(self) -> Context:
+        """What is recorded now, also if it is paused; raises if nothing is."""
+        context = self._context
+        is_ready = self._ready.is_set() and not self._state.is_over
+        if context is None or not is_ready or self._capture.stop.is_set():
+            raise StateError(
+                f"the session is {self._state}: only a recording can be paused.",
+                hint="Wait until the state is recording.",
+                state=self._state,
+            )
+        return context
+
+    def _look_again(self) -> None:
+        assert self._context is not None
+        assert self._transcription is not None
+        self._transcription.look_again()
+        self._context.wake()
 
     def _spawn(self, name: str, job: Callable[..., None], *arguments: Any) -> threading.Thread:
         thread = threading.Thread(target=job, args=arguments, name=f"nbstream-{name}", daemon=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -60,8 +61,9 @@ class Sender:
     hand_over : callable, optional
         ``hand_over(start_frame, end_frame)`` has a missed stretch transcribed by somebody else.
         Without it, everything is caught up in order.
-    on_open, on_drop, on_end : callable, optional
-        Told when a connection was accepted, when it was lost, and when all has been sent.
+    on_open, on_drop, on_hold, on_go, on_end : callable, optional
+        Told when a connection was accepted, when it was lost, when all before a pause has been
+        sent, when the pause is over, and when all has been sent.
 
     """
 
@@ -76,6 +78,8 @@ class Sender:
         hand_over: Callable[[int, int], None] | None = None,
         on_open: Callable[[Link], None] | None = None,
         on_drop: Callable[[], None] | None = None,
+        on_hold: Callable[[], None] | None = None,
+        on_go: Callable[[], None] | None = None,
         on_end: Callable[[], None] | None = None,
     ) -> None:
         self.cursor = _on_grid(start_frame)
@@ -86,6 +90,8 @@ class Sender:
         self._hand_over = hand_over
         self._on_open = on_open or (lambda link: None)
         self._on_drop = on_drop or (lambda: None)
+        self._on_hold = on_hold or (lambda: None)
+        self._on_go = on_go or (lambda: None)
         self._on_end = on_end or (lambda: None)
         self._is_patient = end_frame is not None if is_patient is None else is_patient
         self._was_open = False
@@ -122,6 +128,8 @@ class Sender:
     def _attempt(self) -> Ending:
         """Send over one connection, or several that replace each other; how the last one ended."""
         while True:
+            if not self._wait_while_held():
+                return Ending(None)
             try:
                 link = self._connect()
             except AuthError as error:
@@ -167,6 +175,8 @@ class Sender:
                 urgency = 0.0 if ended else self._urgency(link)
                 if seam is None and urgency > 0:
                     seam = self._seam(link, waiting, urgency)
+                if seam is None and not ended:
+                    seam = self._held_at()
                 if seam is not None:
                     waiting, ended = max(0, seam - self.cursor), True
                 elif ended:
@@ -203,6 +213,35 @@ class Sender:
             return max(0, self._end_frame - self.cursor), True
         ended = self._context.captured.is_set()  # before the count, which then is the last
         return self._context.folder.n_frames - self.cursor, ended
+
+    def _held_at(self) -> int | None:
+        """Where a pause began, once all before it is on disk; None if there is none."""
+        context = self._context
+        if not self.is_live or not context.hold.is_on:
+            return None
+        context.hold.settle(context.folder.n_frames, time.monotonic())
+        return context.hold.frame
+
+    def _wait_while_held(self) -> bool:
+        """Be without a connection as long as there is nothing to send; False if that is all."""
+        context, was_held = self._context, False
+
+        def is_done() -> bool:
+            return self.cursor >= context.folder.n_frames
+
+        while self._held_at() is not None and is_done() and not context.captured.is_set():
+            if not was_held:
+                was_held = True
+                self._on_hold()
+            self._settle()
+            with context.news:
+                context.news.wait(0.5)
+        if self.is_live and self._was_open and context.captured.is_set() and is_done():
+            self._on_end()
+            return False
+        if was_held:
+            self._on_go()
+        return True
 
     def _wait_for_news(self, recorded_frames: int, pause_s: float) -> None:
         """Sleep until more has been recorded, or half a second, to look at the deadline."""

@@ -13,6 +13,7 @@ class State(enum.StrEnum):
     CONNECTING = enum.auto()
     RECORDING = enum.auto()
     RECONNECTING = enum.auto()
+    PAUSED = enum.auto()
     DRAINING = enum.auto()
     STOPPED = enum.auto()
     FAILED = enum.auto()
@@ -29,8 +30,9 @@ class Snapshot:
 
     `behind_s` is audio recorded but not sent yet; `retry_in_s` counts down to the next attempt to
     connect. `billed_s` adds up open sockets, as the service does, and `cost_usd` is an estimate
-    from it. `message` and `hint` are the last problem; `model` is the one really used,
-    `expires_at` the server's cap in Unix seconds.
+    from it. `silent_s` is for how long a live source has been as good as silent, 0 where that tells
+    nothing. `message` and `hint` are the last problem; `model` is the one really used, `expires_at`
+    the server's cap in Unix seconds.
     """
 
     state: State
@@ -42,6 +44,7 @@ class Snapshot:
     cost_usd: float = 0.0
     level_dbfs: float = -96.0
     clipped: bool = False
+    silent_s: float = 0.0
     n_turns: int = 0
     n_partials: int = 0
     overflows: int = 0

@@ -18,7 +18,13 @@ from nbstream.engine.state import State
 from nbstream.errors import NbstreamError
 
 # Of the states of its channels, a session has the first one here.
-_LAGGING: Final = (State.CONNECTING, State.RECONNECTING, State.RECORDING, State.DRAINING)
+_LAGGING: Final = (
+    State.CONNECTING,
+    State.RECONNECTING,
+    State.RECORDING,
+    State.PAUSED,
+    State.DRAINING,
+)
 
 
 class Transcription:
@@ -76,6 +82,8 @@ class Transcription:
             hand_over=hand_over,
             on_open=lambda link: self._accepted(live, link),
             on_drop=lambda: self._move(live, State.RECONNECTING),
+            on_hold=lambda: self._move(live, State.PAUSED),
+            on_go=lambda: self._move(live, State.CONNECTING),
             on_end=lambda: self._move(live, State.DRAINING),
         )
         try:
@@ -122,5 +130,16 @@ class Transcription:
         """One channel has moved to `state`, and with it perhaps the session."""
         with self._state_lock:
             live.state = state
-            states = {live.state for live in self._context.live}
-            self._on_state(next(state for state in _LAGGING if state in states))
+            self._tell()
+
+    def look_again(self) -> None:
+        """The recording was paused, or goes on."""
+        with self._state_lock:
+            self._tell()
+
+    def _tell(self) -> None:
+        states = {live.state for live in self._context.live}
+        state = next(state for state in _LAGGING if state in states)
+        # What was said before a pause may still be on its way, but nobody need wait for it.
+        is_paused = self._context.hold.is_on and not self._context.captured.is_set()
+        self._on_state(State.PAUSED if is_paused else state)

@@ -102,6 +102,7 @@ class AudioFile:
         self.warning = ""
         self._reader: _Reader | None = None
         self._converter: Converter | None = None
+        self._delay_s = 0.0
 
     def __repr__(self) -> str:
         speakers = f", speakers={self.speakers!r}" if self.speakers else ""
@@ -121,6 +122,7 @@ class AudioFile:
 
     def __enter__(self) -> Self:
         self._reader, self._converter = self._open()
+        self._delay_s = 0.0
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -149,11 +151,15 @@ class AudioFile:
         for pcm in cut(self._blocks(), n_channels):
             n_frames += len(pcm) // (BYTES_PER_SAMPLE * n_channels)
             if self.speed:
-                due_s = started_s + n_frames / SAMPLE_RATE_HZ / self.speed
+                due_s = started_s + self._delay_s + n_frames / SAMPLE_RATE_HZ / self.speed
                 stop.wait(max(0.0, due_s - time.monotonic()))
             if stop.is_set():
                 return
             yield Chunk(pcm, time.monotonic(), n_channels=n_channels)
+
+    def delay(self, seconds: float) -> None:
+        """Yield all that follows so much later: a consumer that paused has nothing to catch up."""
+        self._delay_s += seconds
 
     def _blocks(self) -> Iterator[bytes]:
         reader, converter = self._reader, self._converter
