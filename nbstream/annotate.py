@@ -123,12 +123,18 @@ def decode(line: str) -> Change:
             number is None or (type(number) in (int, float) and math.isfinite(number))
             for number in (change.start_s, change.end_s)
         )
+        encode(change).encode()  # Half a surrogate is no text that tables could hold.
         if change.op in ("set", "remove", "undo", "redo") and is_said and is_whole and is_timed:
             return change
     # A strange line must not hide the others.
     except Exception:
         pass
-    return Change("", "", "", "unknown", "", "", line)
+    return Change("", "", "", "unknown", "", "", clean(line))
+
+
+def clean(text: str) -> str:
+    """`text` with U+FFFD in the place of halves of surrogate pairs, which no file can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _is_set(change: Change) -> bool:

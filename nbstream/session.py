@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -23,6 +23,7 @@ import pandas as pd
 from nbstream import audio, protocol, tables
 from nbstream import events as ev
 from nbstream.errors import ParameterError, StateError
+from nbstream.notes import Notes, from_table
 from nbstream.store import Damage, Folder
 from nbstream.study import Study
 
@@ -86,6 +87,7 @@ class Session:
         self._peaks = audio.Peaks(folder.sample_rate_hz, folder.n_channels)
         self._peaked_frames = 0
         self._study = Study(folder)
+        self._notes = Notes(folder)
 
     # -- what it is ----------------------------------------------------------------------------
 
@@ -139,7 +141,8 @@ class Session:
     @property
     def turns(self) -> pd.DataFrame:
         """One row a turn, the open one included; columns in `nbstream.tables.SCHEMA`."""
-        return tables.turns(self.fold_rows())
+        rows = self.fold_rows()
+        return tables.turns(rows, self._notes.remarks(rows))
 
     @property
     def words(self) -> pd.DataFrame:
@@ -227,7 +230,8 @@ class Session:
             could be given.
         reference : path or DataFrame, optional
             Who really spoke when: an RTTM or TextGrid file, or ``start_s``, ``end_s``,
-            ``speaker``. Each turn gets the speaker that it overlaps most.
+            ``speaker``. Each turn gets the speaker that it overlaps most. Without one, speakers
+            that were corrected (see `annotate`) go before the service's labels.
         min_pause_ms : float
             Shortest silence between two words that counts as a pause.
         window_s, buffer_ms, max_speakers
@@ -240,9 +244,11 @@ class Session:
             ``missing`` says why.
 
         """
+        rows = self.fold_rows()
         return self._study.turns(
-            self.fold_rows(),
+            rows,
             self._rare(),
+            corrected=self._notes.remarks(rows),
             end_source=end_source,
             reference=reference,
             min_pause_ms=min_pause_ms,
@@ -262,6 +268,136 @@ class Session:
         It needs ``nbstream[local]``, and about a second for ten minutes of audio the first time.
         """
         return self._study.speech()
+
+    # -- annotations ---------------------------------------------------------------------------
+
+    def annotate(
+        self,
+        table: pd.DataFrame | None = None,
+        *,
+        turn: int | tuple[int, int] | None = None,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        channel: int | None = None,
+        label: str | Iterable[str] | None = None,
+        note: str | None = None,
+        transcript: str | None = None,
+        speaker: str | None = None,
+        author: str | None = None,
+    ) -> str | list[str]:
+        """Say something about a turn or a span, while it records or afterwards.
+
+        It is kept in ``annotations.jsonl`` of the folder, anchored to the audio; what the service
+        said stays as it is. A turn has one corrected transcript and one corrected speaker, the
+        latest, and any number of labels and notes.
+
+        Parameters
+        ----------
+        table : DataFrame, optional
+            Several at once, undone at once: a row each, with columns named as the parameters
+            below, `Session.turns` with its columns ``label``, ``note``, ``corrected`` and
+            ``speaker_corrected`` filled in, or another session's `annotations` of the same audio.
+        turn : int or (int, int), optional
+            A row of `turns`, from 0 (-1: the last), or ``(connection, turn_order)``.
+        start_s, end_s : float, optional
+            Instead of a turn: a span, in s of session audio.
+        channel : int, optional
+            Of the span, where channels were kept apart; by default all.
+        label : str or several, optional
+            A category; see `labels`.
+        note : str, optional
+            Anything.
+        transcript : str, optional
+            What was really said; empty: nothing.
+        speaker : str, optional
+            Who really spoke.
+        author : str, optional
+            Who says so; by default ``NBSTREAM_AUTHOR`` of the environment, else the account.
+
+        Returns
+        -------
+        str or list of str
+            The annotation's id; several of them as a list, as of a table.
+
+        Raises
+        ------
+        ParameterError
+            Of an unknown turn, a span outside the recording, or nothing to say. Then nothing is
+            annotated.
+
+        """
+        given: dict[str, Any] = {"turn": turn, "start_s": start_s, "end_s": end_s}
+        given |= {"channel": channel, "label": label, "note": note}
+        given |= {"transcript": transcript, "speaker": speaker}
+        if table is None:
+            ids = self._notes.add(self.fold_rows(), [given], author)
+            return ids[0] if len(ids) == 1 else ids
+        if any(value is not None for value in given.values()):
+            raise ParameterError(
+                "a table was given, and other things besides.",
+                hint="Put them into columns of the table.",
+                parameter="table",
+            )
+        return self._notes.add(self.fold_rows(), from_table(table), author)
+
+    @property
+    def annotations(self) -> pd.DataFrame:
+        """One row an annotation; columns in `nbstream.annotate.COLUMNS`."""
+        return self._notes.table(self.fold_rows())
+
+    @property
+    def annotation_history(self) -> pd.DataFrame:
+        """One row a change, what was undone included: who, when, what."""
+        return self._notes.history()
+
+    def unannotate(self, id: str | Iterable[str], *, author: str | None = None) -> None:
+        """Take away the annotation of that id, or several at once."""
+        self._notes.remove([id] if isinstance(id, str) else id, author)
+
+    def undo(self, *, author: str | None = None) -> list[str]:
+        """Take back the last step of annotating, whoever did it; or the last of `author`.
+
+        Returns
+        -------
+        list of str
+            Ids that it was about; empty if there is nothing to undo.
+
+        """
+        return self._notes.undo(author)
+
+    def redo(self, *, author: str | None = None) -> list[str]:
+        """Do again what was undone last, if nothing new was done since."""
+        return self._notes.redo(author)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels and their colours: the label set, then other labels that are in use.
+
+        Set it to names (colours are chosen that colour-blind people can tell apart) or to
+        ``{"question": "#0072b2", "answer": None}``. It is kept in the folder.
+        """
+        return self._notes.labels()
+
+    @labels.setter
+    def labels(self, labels: Mapping[str, str | None] | Iterable[str]) -> None:
+        self._notes.set_labels(labels)
+
+    def mark(self, text: str = "", at_s: float | None = None, *, author: str | None = None) -> str:
+        """Mark an instant: the end of what is recorded by now, or `at_s`.
+
+        Returns
+        -------
+        str
+            The annotation's id.
+
+        """
+        if at_s is None and not self.is_live:
+            raise ParameterError(
+                f"the session is {self.state}: a mark needs its place.",
+                hint="Give at_s, in seconds of session audio.",
+                parameter="at_s",
+            )
+        return self._notes.mark(text, self.duration_s if at_s is None else at_s, author)
 
     # -- sound ---------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,7 @@ class Study:
         *,
         end_source: str,
         reference: str | Path | pd.DataFrame | None,
+        corrected: Mapping[tables.TurnKey, Mapping[str, str]],
         **options: Any,
     ) -> pd.DataFrame:
         """`timing.turns` of this folder; see `Session.timing`."""
@@ -59,6 +60,10 @@ class Study:
         speakers, spans = None, None
         if reference is not None:
             speakers, spans = timing.speakers(rows, _reference(reference))
+        elif any("speaker_corrected" in said for said in corrected.values()):
+            said = [corrected.get(tables.row_key(row), {}) for row in rows]
+            known = zip(said, timing.labels(rows), strict=True)
+            speakers = [one.get("speaker_corrected", label) for one, label in known]
         if end_source == "vad":
             heard = self._spans()
             spans = [heard[row.channel or 0] for row in rows]
