@@ -470,7 +470,7 @@ def test_a_session_is_annotated_while_it_records(tmp_path: Path) -> None:
     folder.append_audio(noise(3), 4.0)
     longer = turn(0, "So we went on and on.", final=True)
     folder.append_event(protocol.decode(json.dumps(longer)), 3.0, 0)
-    folder.append_event(protocol.decode(json.dumps(turn(1, "Ah.", True, 2500))), 3.0, 0)
+    folder.append_event(protocol.decode(json.dumps(turn(1, "Ah.", final=True, start_ms=2500))), 3.0, 0)
     assert ["long"] == list(live.turns["label"].dropna())
     row = live.annotations.set_index("id").loc[id_]
     assert live.turns["end_s"][0] == row["end_s"]
