@@ -1,4 +1,4 @@
-"""The command line: record, serve, open, recover, devices, version.
+"""The command line: record, serve, open, export, recover, devices, version.
 
 Scripts drive these, so their names, options and JSON stay as they are. Answers go to stdout, one
 JSON object a line with ``--json``; everything for people's eyes only goes to stderr.
@@ -76,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     open_.add_argument("folder")
     open_.add_argument("--json", action="store_true", help="one JSON object a line")
     open_.set_defaults(run=_open)
+
+    export = commands.add_parser("export", help="write a session to a file of another program")
+    export.add_argument("folder")
+    export.add_argument("file", help="talk.srt, talk.TextGrid, turns.csv...: its end says what")
+    export.add_argument("--format", metavar="NAME", help="if the file's name does not say it")
+    export.add_argument("--table", metavar="NAME", help="of csv, jsonl, parquet: turns, words...")
+    export.set_defaults(run=_export)
 
     recover = commands.add_parser("recover", help="mend recordings that were killed")
     recover.add_argument("folder", help="a session's folder, or one that holds sessions")
@@ -271,6 +278,14 @@ def _open(options: argparse.Namespace) -> int:
         print(f"nbstream: it was not closed; `nbstream recover {session.folder}` mends it.")
     turns = session.turns[["turn_order", "start_s", "end_s", "is_final", "transcript"]]
     print(turns.to_string(index=False, float_format="%.2f") if len(turns) else "No turns.")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from nbstream.engine import open_session
+
+    table = {"table": options.table} if options.table else {}
+    print(open_session(options.folder).export(options.file, format=options.format, **table))
     return 0
 
 

@@ -513,6 +513,39 @@ class Session:
             title=self.name or self.folder.name,
         )
 
+    def export(self, path: str | Path, *, format: str | None = None, **options: Any) -> Path:
+        """Write a file of another program; the end of its name says which.
+
+        ``talk.srt``, ``talk.TextGrid``, ``talk.eaf``, ``turns.csv``... Corrected transcripts and
+        speakers go before the service's; turns that are still open are left out.
+
+        Parameters
+        ----------
+        path : path
+            The file; one that is there is replaced, as a whole.
+        format : str, optional
+            One of `nbstream.export.FORMATS`, if the name does not say it.
+        **options
+            As the format takes them, such as ``table="words"``, ``word_times=True``,
+            ``label="question"``; see ``FORMATS[name].options``.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ParameterError
+            If the format or an option is unknown, or its library is missing.
+        StoreError
+            If the file can't be written.
+
+        """
+        from nbstream import export
+
+        return export.write(self, path, format=format, **options)
+
     # -- while it records ----------------------------------------------------------------------
 
     def stop(self, *, timeout_s: float = 20) -> None:

@@ -303,7 +303,7 @@ def _annotations(table: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name, dtype in ANNOTATIONS.items():
         empty = pd.Series([pd.NA] * len(table), index=table.index, dtype="object")
-        columns[name] = (table[name] if name in table else empty).astype(dtype)  # type: ignore[call-overload]
+        columns[name] = table.get(name, empty).astype(dtype)  # type: ignore[call-overload]
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
