@@ -1,101 +1,17 @@
 // transcript.js: what was said, as one reads it: finals settled, partials lighter, newest at the
 // end. Turns stand in blocks; only the blocks near what is seen have anything in them.
 
-import { badge, classed, element, followEnd, guarded, keepKeys, mark, say } from "./elements.js";
-import { compare, DOUBTFUL, GUESSED, lookAt, pieces, speakerOf, timeText, turnAt } from "./words.js";
+import { element, followEnd, guarded, keepKeys, mark, say } from "./elements.js";
+import { Line } from "./line.js";
+import { DOUBTFUL, GUESSED, lookAt, turnAt } from "./words.js";
 
 export const BLOCK = 20; // turns
 const TURN_PX = 26; // of a turn that has not been seen
 const NEAR = 2; // a cursor that goes on by so many turns moves along, further is a jump
 
-/** How doubtful a word is: "" not, "1" below 0.6, "2" below 0.4. */
-export function doubt(/** @type {number | null} */ confidence) {
-  if (confidence === null || confidence >= DOUBTFUL) return "";
-  return confidence < GUESSED ? "2" : "1";
-}
-
 /** What leads back to the end. @param {number} n_new turns since it was left */
 export function newestText(n_new) {
   return n_new > 0 ? `${n_new.toLocaleString("en")} new` : "Newest";
-}
-
-/** One turn that is in the page. */
-class Line {
-  constructor(/** @type {string} */ key) {
-    this.key = key;
-    this.at = element("button", "nbs-at", { type: "button", tabindex: "-1" });
-    this.badge = element("span", "nbs-badge");
-    this.said = element("span", "nbs-said", { dir: "auto" });
-    this.element = element("div", "nbs-turn", { role: "listitem", "data-key": key });
-    this.element.append(this.at, this.badge, this.said);
-    /** @type {import("./words.js").Piece[]} */
-    this.pieces = [];
-    /** @type {{gap: Text, word: HTMLElement}[]} as in `pieces` */
-    this.nodes = [];
-    this.drawn = /** @type {any} */ ({});
-  }
-
-  draw(turn, number, speakers, withDoubt) {
-    const { drawn, element: line } = this;
-    const time = timeText(turn.start_s);
-    say(this.at, time);
-    mark(this.at, "aria-label", time ? `Look at ${time}` : "Not timed yet");
-    const speaker = speakerOf(turn);
-    if (this.badge.hidden === Boolean(speaker)) this.badge.hidden = !speaker;
-    if (speaker) badge(speaker, speakers, this.badge);
-    classed(line, "nbs-partial", !turn.is_final);
-    mark(line, "aria-posinset", String(number + 1));
-    if (drawn.text === turn.text && drawn.words === turn.words && drawn.withDoubt === withDoubt) return;
-    this._write(pieces(turn), drawn.is_final === false);
-    for (const [i, { confidence }] of this.pieces.entries()) {
-      const { word } = this.nodes[i];
-      const doubtful = withDoubt ? doubt(confidence) : "";
-      mark(word, "data-doubt", doubtful || null);
-      mark(word, "title", doubtful ? `confidence ${confidence.toFixed(2)}` : null);
-    }
-    const { text, words, is_final } = turn;
-    this.drawn = { text, words, is_final, withDoubt };
-  }
-
-  /** Put `fresh` in the place of what is there; a word that stays keeps its element. */
-  _write(fresh, flashes) {
-    const [old, kept] = [this.nodes, this.pieces.map((piece) => piece.text)];
-    const nodes = compare(kept, fresh.map((piece) => piece.text)).map(({ from, changed }) => {
-      if (from >= 0) return old[from];
-      const word = element("span", changed && flashes ? "nbs-word nbs-changed" : "nbs-word");
-      return { gap: document.createTextNode(""), word };
-    });
-    const stays = new Set(nodes);
-    for (const node of old) {
-      if (stays.has(node)) continue;
-      node.gap.remove();
-      node.word.remove();
-    }
-    let place = this.said.firstChild;
-    for (const [i, { gap, word }] of nodes.entries()) {
-      say(gap, fresh[i].before);
-      say(word, fresh[i].text);
-      for (const node of [gap, word]) {
-        if (node === place) place = place.nextSibling;
-        else this.said.insertBefore(node, place);
-      }
-    }
-    [this.nodes, this.pieces] = [nodes, fresh];
-  }
-
-  /** The place in the audio of an element in this turn: a word's, else the turn's. */
-  timeOf(/** @type {Element} */ target) {
-    const i = this.nodes.findIndex(({ word }) => word === target);
-    return this.pieces[i]?.start_s ?? null;
-  }
-
-  /** The word at a place is marked. */
-  point(/** @type {number | null} */ at_s) {
-    for (const [i, { start_s, end_s }] of this.pieces.entries()) {
-      const is_heard = at_s !== null && start_s !== null && start_s <= at_s && at_s < end_s;
-      classed(this.nodes[i].word, "nbs-heard", is_heard);
-    }
-  }
 }
 
 /**

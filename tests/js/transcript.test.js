@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { isAtEnd } from "../../nbstream/front/elements.js";
-import { doubt, newestText } from "../../nbstream/front/transcript.js";
+import { doubt } from "../../nbstream/front/line.js";
+import { newestText } from "../../nbstream/front/transcript.js";
 import { compare, lookAt, pieces, speakerOf, timeText, turnAt } from "../../nbstream/front/words.js";
 
 const split = (text) => text.split(" ").filter(Boolean);
