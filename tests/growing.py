@@ -46,14 +46,17 @@ class Growing:
     def hear(self, seconds: float, loud: Sequence[float] | None = None) -> None:
         """Add sound: noise in syllables, so loud on each channel (0 to 1)."""
         n = round(seconds * RATE_HZ)
-        at_s = (self.folder.n_frames + np.arange(n)) / RATE_HZ
-        swell = np.abs(np.sin(2 * np.pi * 1.7 * at_s)) * (0.4 + 0.6 * np.abs(np.sin(at_s / 1.3)))
+        t = (self.folder.n_frames + np.arange(n)) / RATE_HZ
+        swell = np.abs(np.sin(2 * np.pi * 1.7 * t)) * (0.4 + 0.6 * np.abs(np.sin(t / 1.3)))
         noise = self._rng.normal(0, 6000, (n, self.n_channels))
         levels = np.array(loud if loud is not None else [1.0] * self.n_channels)
         samples = (noise * swell[:, None] * levels + self._rng.normal(0, 30, noise.shape)).clip(
             -32768, 32767
         )
-        self.folder.append_audio(samples.astype("<i2").tobytes(), self.session.duration_s)
+        at_s = self.session.duration_s
+        frame = self.folder.append_audio(samples.astype("<i2").tobytes(), at_s)
+        for number in range(self.n_channels):
+            self.folder.note_sent(frame, n, number, at_s)
 
     def say(
         self,
@@ -84,7 +87,10 @@ class Growing:
         self.add(protocol.decode(json.dumps(message)), connection)
 
     def end(self) -> Session:
-        """Close it, and open its folder again."""
+        """Close it as is usual, and open its folder again."""
+        ended = {"audio_duration_seconds": 1, "session_duration_seconds": 1}
+        for number in range(self.n_channels):
+            self.add(protocol.decode(json.dumps({"type": "Termination"} | ended)), number)
         self.folder.update(state="stopped")
         self.folder.close()
         return Session(Folder.open_(self.folder.path))

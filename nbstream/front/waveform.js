@@ -2,6 +2,7 @@
 // said until it is touched, and under it the whole. Painted when something has changed, and then
 // only.
 
+import { onDrag, placeIn } from "./drag.js";
 import { element, guarded, keepKeys, mark, say } from "./elements.js";
 import { lanes, middleOf, paintBands, paintHoles, paintMarks, paintSound, paintTimes, paintTurns, paintWords, Paper } from "./paint.js";
 import { around, following, isOn, moved, opening, overviewEnd, spanText, within, wordsAround, zoomed } from "./span.js";
@@ -13,7 +14,6 @@ const SMALL_LANE_PX = 78; // of several
 const TEXT_PX = 20; // of a lane, for words
 const OVERVIEW_PX = 44;
 const APART_PX = 6; // between lanes
-const DRAG_PX = 3; // less is a click
 const NEAR_PX = 5; // what is nearer is meant
 const WORDS_AROUND = 24;
 const HELP =
@@ -56,7 +56,7 @@ export function waveform(store, el) {
   let followed = store.head.is_live; // a session that was followed stays where it ended
   let folder = store.head.folder;
   let pointer = /** @type {{x: number, y: number} | null} */ (null); // over the detail, in its pixels
-  let shown = span(); // what was painted last
+  let shown = span(); // what was painted last, and so what a pointer points at
 
   function all_s() {
     return Math.max(store.sound.end_s, store.head.duration_s);
@@ -77,13 +77,21 @@ export function waveform(store, el) {
 
   /** So many times as much; around the pointer, the cursor if it is seen, or the middle. */
   function zoom(/** @type {number} */ factor, /** @type {number | null} */ at_s = store.cursor_s) {
-    const seen = at_s !== null && shown.start_s <= at_s && at_s <= shown.end_s;
-    const fixed_s = seen ? at_s : isFollowing() ? Math.min(shown.end_s, all_s()) : (shown.start_s + shown.end_s) / 2;
-    look(zoomed(shown, factor, fixed_s, all_s()));
+    const { start_s, end_s } = span();
+    const seen = at_s !== null && start_s <= at_s && at_s <= end_s;
+    const fixed_s = seen ? at_s : isFollowing() ? Math.min(end_s, all_s()) : (start_s + end_s) / 2;
+    look(zoomed({ start_s, end_s }, factor, fixed_s, all_s()));
   }
 
   function move(/** @type {number} */ share) {
-    look(moved(shown, share * (shown.end_s - shown.start_s), all_s()));
+    const now = span();
+    look(moved(now, share * (now.end_s - now.start_s), all_s()));
+  }
+
+  /** As much as now, from a place on. */
+  function lookFrom(/** @type {number} */ start_s) {
+    const now = span();
+    look({ start_s, end_s: start_s + now.end_s - now.start_s });
   }
 
   // -- painting --------------------------------------------------------------------------------
@@ -219,54 +227,24 @@ export function waveform(store, el) {
     return n > 1 ? Math.min(n - 1, Math.floor(y / (SMALL_LANE_PX + APART_PX))) : null;
   }
 
-  function placeIn(/** @type {HTMLElement} */ at, /** @type {MouseEvent} */ event) {
-    const { left, top } = at.getBoundingClientRect();
-    return { x: event.clientX - left, y: event.clientY - top };
-  }
-
-  /** Call `begin` where a button goes down, and what it gives with each move until it goes up. */
-  function onDrag(/** @type {HTMLElement} */ at, begin) {
-    at.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      const from = placeIn(at, event);
-      const go = begin(from);
-      let drags = false;
-      const onMove = (/** @type {PointerEvent} */ later) => {
-        const { x } = placeIn(at, later);
-        if (!drags && Math.abs(x - from.x) < DRAG_PX) return;
-        if (!drags) at.setPointerCapture(event.pointerId);
-        drags = true;
-        at.dataset.drags = "true";
-        go(x);
-      };
-      const end = () => {
-        delete at.dataset.drags;
-        at.removeEventListener("pointermove", onMove);
-        for (const name of ["pointerup", "pointercancel"]) at.removeEventListener(name, end);
-      };
-      at.addEventListener("pointermove", onMove);
-      for (const name of ["pointerup", "pointercancel"]) at.addEventListener(name, end);
-    });
-  }
-
-  onDrag(detail, (/** @type {{x: number}} */ from) => {
+  onDrag(detail, (from) => {
     const before = shown;
-    return (/** @type {number} */ x) => {
-      const by_s = ((from.x - x) / detailCanvas.clientWidth) * (before.end_s - before.start_s);
+    return (x) => {
+      const by_s = ((from - x) / detailCanvas.clientWidth) * (before.end_s - before.start_s);
       look(moved(before, by_s, all_s()));
     };
   });
 
-  onDrag(overview, (/** @type {{x: number}} */ from) => {
+  onDrag(overview, (from) => {
     const per_px_s = overviewEnd(all_s(), store.head.is_live) / overviewCanvas.clientWidth;
     const length_s = shown.end_s - shown.start_s;
     let start_s = shown.start_s;
-    if (from.x * per_px_s < start_s || from.x * per_px_s > shown.end_s) {
-      start_s = from.x * per_px_s - length_s / 2;
+    if (from * per_px_s < start_s || from * per_px_s > shown.end_s) {
+      start_s = from * per_px_s - length_s / 2;
       look({ start_s, end_s: start_s + length_s });
     }
-    return (/** @type {number} */ x) => {
-      const to_s = start_s + (x - from.x) * per_px_s;
+    return (x) => {
+      const to_s = start_s + (x - from) * per_px_s;
       look({ start_s: to_s, end_s: to_s + length_s });
     };
   });
@@ -312,8 +290,8 @@ export function waveform(store, el) {
   const keys = {
     ArrowLeft: ({ shiftKey }) => move(shiftKey ? -0.9 : -0.1),
     ArrowRight: ({ shiftKey }) => move(shiftKey ? 0.9 : 0.1),
-    Home: () => look({ start_s: 0, end_s: shown.end_s - shown.start_s }),
-    End: () => look({ start_s: all_s() - (shown.end_s - shown.start_s), end_s: all_s() }),
+    Home: () => lookFrom(0),
+    End: () => lookFrom(all_s()),
     "+": () => zoom(0.5),
     "=": () => zoom(0.5),
     "-": () => zoom(2),
@@ -334,7 +312,8 @@ export function waveform(store, el) {
 
   /** Look at the next turn, or the one before, from the cursor on or the middle of what is shown. */
   function goTurn(/** @type {number} */ step) {
-    const at_s = store.cursor_s ?? (shown.start_s + shown.end_s) / 2;
+    const now = span();
+    const at_s = store.cursor_s ?? (now.start_s + now.end_s) / 2;
     const next = store.firstAfter(at_s + 1e-3);
     const last = store.firstAfter(Infinity) - 1; // those without words stand behind it
     const here = next - 1;
