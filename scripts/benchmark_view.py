@@ -4,7 +4,7 @@
 
 Sessions of 10 s, an hour and more are generated, with two channels and a turn each 3.6 s, and then
 grow like live ones: 100 ms of sound and one more word of an open turn a refresh. Absolute times are
-those of this machine; the ratios hold elsewhere. A page of 10 s has less to draw than one with a full
+those of this machine; the ratios hold elsewhere. A page of 10 s has less to draw than a full
 window: what must be flat in the browser is an hour against three.
 """
 
