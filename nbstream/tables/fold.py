@@ -235,7 +235,7 @@ class Fold:
 
     def _name(self, channel: int | None, label: str | None) -> str | None:
         """Who speaks: the channel's name, the service's label, or both."""
-        name = self.speakers[channel] if channel is not None and self.speakers else None
+        name = self.speakers[channel or 0] if self.speakers else None
         return " ".join(part for part in (name, label) if part) or None
 
     def _count(self, row: TurnRow, by: int) -> None:
