@@ -185,6 +185,28 @@ def test_turns_that_give_way_are_taken_back(growing: Growing) -> None:
     assert_same(Page(view), shown)
 
 
+def test_marks_and_pauses_reach_the_page(growing: Growing) -> None:
+    """Whoever marks, from a cell or another process, and what the person had paused."""
+    growing.hear(3)
+    view = View(growing.session)
+    shown = Page(view)
+    growing.session.mark("the question")
+    growing.session.mark("before", at_s=1)
+    growing.add(ev.Paused(32_000, 60.0))
+    view.show(growing.session)
+    assert [(mark["at_s"], mark["text"]) for mark in shown.marks] == [
+        (1.0, "before"),
+        (3.0, "the question"),
+    ]
+    assert [(gap["kind"], gap["start_s"], gap["end_s"]) for gap in shown.gaps] == [("pause", 2, 2)]
+    assert_same(Page(view), shown)
+
+    growing.session.undo()
+    view.show(growing.session)
+    assert [mark["text"] for mark in shown.marks] == ["the question"]
+    assert "gaps" not in view.delta
+
+
 def test_speakers_keep_their_place(growing: Growing) -> None:
     """Colours hang on it: a new speaker comes behind the others, on pages that join late too."""
     growing.hear(1)

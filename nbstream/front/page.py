@@ -10,12 +10,13 @@ import base64
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 import pandas as pd
 
+from nbstream import annotate, tables
 from nbstream import events as ev
-from nbstream import tables
 from nbstream.audio import Peaks
 from nbstream.session import Session
 
@@ -38,6 +39,7 @@ class Told:
     version: int = 0  # of the turns
     n_columns: int = 0  # of 10 ms
     n_rare: int = 0  # events
+    n_noted_bytes: int = 0  # of annotations
     head: Json = field(default_factory=dict)
     speakers: dict[str, None] = field(default_factory=dict)  # in the order in which they came
 
@@ -71,8 +73,8 @@ def whole(session: Session | None, told: Told, *, newest: int | None = NEWEST) -
     with_words = 0 if newest is None else max(0, len(rows) - newest)
     turns = [turn(row, with_words=i >= with_words) for i, row in enumerate(rows)]
     _meet(session, rows, told)
-    rare = session.rare_events()
-    told.n_rare = len(rare)
+    told.n_rare = len(session.rare_events())
+    told.n_noted_bytes = _noted_bytes(session)
     told.head = _head(session, told)
     heard = sound(session, 0)
     told.n_columns = heard["n_columns"]
@@ -80,7 +82,7 @@ def whole(session: Session | None, told: Told, *, newest: int | None = NEWEST) -
         "head": told.head,
         "turns": turns,
         "gaps": gaps(session),
-        "marks": marks(rare),
+        "marks": marks(session),
         "sound": {"n_channels": session.data.n_channels} | heard,
     }
 
@@ -104,12 +106,16 @@ def news(session: Session | None, told: Told) -> Json:
     head = _head(session, told)
     has_ended = told.head.get("is_live") and not head["is_live"]
     if has_ended or any(not isinstance(entry.event, ev.ServerEvent) for entry in rare):
-        found["gaps"], found["marks"] = gaps(session), marks(session.rare_events())
+        found["gaps"] = gaps(session)
+    n_noted_bytes = _noted_bytes(session)
+    if n_noted_bytes != told.n_noted_bytes:
+        found["marks"] = marks(session)
     heard = sound(session, told.n_columns)
     if heard["n_columns"] > told.n_columns:
         found["sound"] = heard
     told.version = changes.version
     told.n_rare += len(rare)
+    told.n_noted_bytes = n_noted_bytes
     if not found and head == told.head:
         return {}
     told.head = head
@@ -195,12 +201,23 @@ def gaps(session: Session) -> list[Json]:
     ]
 
 
-def marks(rare: Iterable[ev.Entry]) -> list[Json]:
-    """The marks among events, by their place in the audio."""
-    kind = getattr(ev, "Mark", None)
-    found = [entry.event for entry in rare if kind is not None and isinstance(entry.event, kind)]
-    places: list[Json] = [{"at_s": _number(mark.at_s), "text": str(mark.text)} for mark in found]
-    return sorted(places, key=lambda place: place["at_s"] or 0.0)
+def marks(session: Session) -> list[Json]:
+    """The marks, by their place in the audio."""
+    noted = session.data.annotations.log().annotations()
+    found = [
+        {"at_s": _number(note.start_s), "text": str(note.value)}
+        for note in noted
+        if note.kind == annotate.MARK and note.start_s is not None
+    ]
+    return sorted(found, key=itemgetter("at_s"))
+
+
+def _noted_bytes(session: Session) -> int:
+    """Length of the annotations, which grows with each, whoever makes it."""
+    try:
+        return session.data.annotations.path.stat().st_size
+    except OSError:
+        return 0
 
 
 def sound(session: Session, first: int) -> Json:
