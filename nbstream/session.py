@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nbstream import audio, protocol, tables
+from nbstream import accuracy, audio, protocol, tables
 from nbstream import events as ev
 from nbstream.errors import ParameterError, StateError
 from nbstream.notes import Notes, from_table
@@ -398,6 +398,82 @@ class Session:
                 parameter="at_s",
             )
         return self._notes.mark(text, self.duration_s if at_s is None else at_s, author)
+
+    # -- accuracy ------------------------------------------------------------------------------
+
+    def wer(
+        self,
+        reference: str | Path | Iterable[str] | pd.DataFrame | None = None,
+        *,
+        normalise: accuracy.Normalise = accuracy.normalise,
+    ) -> pd.DataFrame:
+        """Word and character error rates of the automatic text, by turn and over all.
+
+        It needs ``nbstream[wer]``.
+
+        Parameters
+        ----------
+        reference : text, list of texts, path or DataFrame, optional
+            What was really said. By default the corrected turns are compared with what the
+            service wrote, and no others. A text is that of the whole session, a list that of each
+            final turn. A file, or a table with ``start_s``, ``end_s`` and ``text``, is matched by
+            time: turns and spans that overlap by more than half of the shorter are one row.
+        normalise : function of a text, optional
+            What does not count as an error; by default `nbstream.accuracy.normalise`: case and
+            punctuation. ``lambda text: text`` counts them.
+
+        Returns
+        -------
+        DataFrame
+            Columns as of `nbstream.accuracy.error_rates`; the last row, of scope "all", is all of
+            them: ``session.wer()["wer"].iloc[-1]``.
+
+        """
+        return accuracy.error_rates(self._stretches(reference), normalise)
+
+    def compare_text(
+        self,
+        turn: int | tuple[int, int] | None = None,
+        *,
+        reference: str | Path | Iterable[str] | pd.DataFrame | None = None,
+        normalise: accuracy.Normalise = accuracy.normalise,
+    ) -> accuracy.Comparison:
+        """Where the errors are, word by word: coloured and marked in a cell, as text in `print`.
+
+        Parameters
+        ----------
+        turn : int or (int, int), optional
+            This one alone: a row of `turns`, or ``(connection, turn_order)``.
+        reference, normalise
+            As in `wer`.
+
+        """
+        found = self._stretches(reference)
+        if turn is not None:
+            row = self._notes.find(self.fold_rows(), turn)
+            key = (row.connection, row.turn_order)
+            found = [one for one in found if (one.connection, one.turn_order) == key]
+            if not found:
+                raise ParameterError(
+                    f"turn {turn!r} has nothing to be compared with.",
+                    hint="session.annotate(turn=..., transcript=...) corrects it.",
+                    parameter="turn",
+                )
+        return accuracy.compare(found, normalise)
+
+    def _stretches(
+        self, reference: str | Path | Iterable[str] | pd.DataFrame | None
+    ) -> list[accuracy.Stretch]:
+        if reference is not None:
+            return accuracy.from_reference(self.turns, reference)
+        found = accuracy.from_corrections(self.turns)
+        if not found:
+            raise ParameterError(
+                "no turn has been corrected, so there is nothing to compare with.",
+                hint="session.annotate(turn=0, transcript=...), or give reference=.",
+                parameter="reference",
+            )
+        return found
 
     # -- sound ---------------------------------------------------------------------------------
 

@@ -70,6 +70,10 @@ class Notes:
         """The label set: name -> colour."""
         return self._folder.annotations.log().labels()
 
+    def find(self, rows: Sequence[TurnRow], turn: int | tuple[int, int]) -> TurnRow:
+        """The turn of that row of the table, or of that (connection, turn_order)."""
+        return self._reader(rows).find(turn)
+
     # -- changing ------------------------------------------------------------------------------
 
     def add(

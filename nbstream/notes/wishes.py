@@ -86,7 +86,7 @@ class Reader:
             )
         if turn is None:
             return self._span(where, wanted)
-        row = _turn(turn, self._rows, self._by_key)
+        row = self.find(turn)
         start_s = None if math.isnan(row.start_s) else row.start_s
         return replace(
             where,
@@ -95,6 +95,23 @@ class Reader:
             channel=row.channel,
             connection=row.connection,
             turn_order=row.turn_order,
+        )
+
+    def find(self, turn: Any) -> TurnRow:
+        """The turn of that row of the table, or of that (connection, turn_order)."""
+        rows, by_key = self._rows, self._by_key
+        if isinstance(turn, tuple | list) and len(turn) == 2:
+            row = by_key.get((_whole(turn[0], "connection"), _whole(turn[1], "turn_order")))
+            if row is not None:
+                return row
+        else:
+            at = _whole(turn, "turn")
+            if -len(rows) <= at < len(rows):
+                return rows[at]
+        raise ParameterError(
+            f"there is no turn {turn!r}: the session has {len(rows)} by now.",
+            hint="A row of session.turns, from 0, or (connection, turn_order).",
+            parameter="turn",
         )
 
     def _span(self, where: Change, wanted: Mapping[str, Any]) -> Change:
@@ -164,22 +181,6 @@ def from_table(table: pd.DataFrame) -> list[dict[str, Any]]:
         if {*_CONTENTS, "value"} & set(given):
             wanted.append(given)
     return wanted
-
-
-def _turn(turn: Any, rows: Sequence[TurnRow], by_key: Mapping[TurnKey, TurnRow]) -> TurnRow:
-    if isinstance(turn, tuple | list) and len(turn) == 2:
-        row = by_key.get((_whole(turn[0], "connection"), _whole(turn[1], "turn_order")))
-        if row is not None:
-            return row
-    else:
-        at = _whole(turn, "turn")
-        if -len(rows) <= at < len(rows):
-            return rows[at]
-    raise ParameterError(
-        f"there is no turn {turn!r}: the session has {len(rows)} by now.",
-        hint="A row of session.turns, from 0, or (connection, turn_order).",
-        parameter="turn",
-    )
 
 
 def _whole(number: Any, name: str) -> int:
