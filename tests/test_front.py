@@ -13,6 +13,9 @@ import pytest
 from nbstream import front
 
 MODULES = sorted(path.name for path in front.FOLDER.glob("*.js"))
+ENTRIES = [
+    name for name in MODULES if "\nexport default" in (front.FOLDER / name).read_text("utf-8")
+]
 NAMES = re.compile(
     r"^(?:export )?(?:async )?(?:function\*?|class|const|let)\s+"
     r"(?:(\w+)|[\[{]([^\]}=]*)[\]}])",
@@ -58,20 +61,24 @@ def test_a_module_stands_behind_those_it_needs_and_once() -> None:
     assert names.index("pyramid.js") < names.index("store.js") < names.index("feed.js")
 
 
-def test_every_file_is_used_by_the_widget() -> None:
+def test_every_file_is_used_by_a_widget() -> None:
     """Nothing lies about that no page takes, and no style sheet without its module."""
-    assert set(MODULES) == set(front.needed("view.js"))
+    used = {name for entry in ENTRIES for name in front.needed(entry)}
+    assert set(MODULES) == used
     sheets = {path.stem for path in front.FOLDER.glob("*.css")}
     assert sheets <= {name.removesuffix(".js") for name in MODULES}
 
 
-def test_the_style_has_every_sheet_once() -> None:
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_the_style_has_the_sheet_of_each_module_once(entry: str) -> None:
     """What a page takes as its style has the sheets of all its modules."""
-    style = front.style("view.js")
-    for sheet in front.FOLDER.glob("*.css"):
-        assert style.count(sheet.read_text("utf-8")) == 1
+    style = front.style(entry)
+    for name in front.needed(entry):
+        sheet = front.FOLDER / name.replace(".js", ".css")
+        assert not sheet.exists() or style.count(sheet.read_text("utf-8")) == 1
 
 
-def test_only_default_exports_leave_the_entry() -> None:
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_only_default_exports_leave_an_entry(entry: str) -> None:
     """Of an entry the default export alone is left: that is what anywidget takes."""
-    assert len(re.findall(r"^export ", front.module("view.js"), re.MULTILINE)) == 1
+    assert len(re.findall(r"^export ", front.module(entry), re.MULTILINE)) == 1
