@@ -24,6 +24,7 @@ from nbstream import accuracy, audio, protocol, tables
 from nbstream import events as ev
 from nbstream.errors import ParameterError, StateError
 from nbstream.notes import Notes, from_table
+from nbstream.pack import pack
 from nbstream.store import Damage, Folder
 from nbstream.study import Study
 
@@ -398,6 +399,27 @@ class Session:
                 parameter="at_s",
             )
         return self._notes.mark(text, self.duration_s if at_s is None else at_s, author)
+
+    # -- giving it away ------------------------------------------------------------------------
+
+    def pack(self, path: str | Path) -> Path:
+        """Put the folder into one file, such as ``talk.nbstream``, for `nb.open` anywhere.
+
+        It is a zip with the folder's files byte for byte, annotations and their history included;
+        the key is in none of them. See `redact` for what should not leave the house.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        StoreError
+            While it is recorded, or if the file can't be written.
+
+        """
+        return pack(self.folder, path)
 
     # -- accuracy ------------------------------------------------------------------------------
 

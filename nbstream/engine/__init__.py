@@ -20,6 +20,8 @@ from nbstream.engine.filling import fill_gaps
 from nbstream.engine.limits import Limits
 from nbstream.engine.recorder import Engine
 from nbstream.engine.state import Snapshot, State
+from nbstream.errors import ParameterError
+from nbstream.pack import is_packed, unpack
 from nbstream.services import Service
 from nbstream.services import resolve as resolve_service
 from nbstream.session import Session
@@ -30,15 +32,29 @@ from nbstream.store import Folder
 __all__ = ["Engine", "Limits", "Snapshot", "State", "open_session", "record"]
 
 
-def open_session(path: str | Path) -> Session:
-    """Open the folder of an earlier session.
+def open_session(path: str | Path, *, into: str | Path | None = None) -> Session:
+    """Open the folder of an earlier session, or a file that `Session.pack` made of one.
+
+    Parameters
+    ----------
+    path : path
+        Folder, or file.
+    into : path, optional
+        Where the folder of a file is made. By default it is temporary and gone when Python ends,
+        and what was annotated with it.
 
     Raises
     ------
     StoreError
-        If there is no session in it.
+        If there is no session in it, or a file could do harm.
 
     """
+    if is_packed(path):
+        path = unpack(path, into)
+    elif into is not None:
+        raise ParameterError(
+            f"into= is for a file, and {path} is none.", hint="Leave it out.", parameter="into"
+        )
     return Session(Folder.open_(path), fill=fill_gaps)
 
 

@@ -132,6 +132,7 @@ class Folder:
             meta: dict[str, Any] = {"channels": 1, "speakers": ()}  # of a folder that does not say
             meta |= json.loads((path / "session.json").read_text("utf-8"))
             version = int(meta["format"])
+            _check(meta)
         except FileNotFoundError as error:
             raise StoreError(
                 f"no session in {path}: it has no session.json.",
@@ -364,6 +365,17 @@ class Folder:
             )
         elif torn_annotations:
             self.damage = Damage(torn_annotations=1)
+
+
+def _check(meta: dict[str, Any]) -> None:
+    """Raise ValueError unless audio can be read as `meta` says; it may come from anywhere."""
+    rate_hz, n_channels, speakers = (meta[k] for k in ("sample_rate_hz", "channels", "speakers"))
+    if type(rate_hz) is not int or not 1000 <= rate_hz <= 768_000:
+        raise ValueError(f"sample_rate_hz is {rate_hz!r}")
+    if type(n_channels) is not int or not 1 <= n_channels <= 256:
+        raise ValueError(f"channels is {n_channels!r}")
+    if not all(isinstance(name, str) for name in speakers) or len(speakers) not in (0, n_channels):
+        raise ValueError(f"speakers is {speakers!r}")
 
 
 def recover(path: str | Path) -> Damage:
