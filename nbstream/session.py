@@ -768,6 +768,11 @@ class Session:
             f"{self.folder.name}>"
         )
 
+    def _repr_html_(self) -> str:
+        from nbstream.saved import report_html
+
+        return report_html(self, sound=not self.is_live)
+
     def fold_rows(self) -> list[tables.TurnRow]:
         """All turns as they stand, without a DataFrame."""
         with self._lock:

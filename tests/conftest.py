@@ -48,3 +48,9 @@ def no_lost_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests of this project use no key of the person who runs them."""
     monkeypatch.delenv("ASSEMBLYAI_API_KEY", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_memory(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What this person chose in a recorder is neither used nor changed."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))

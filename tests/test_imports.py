@@ -32,6 +32,7 @@ LEVEL = {
     "services": 3,
     "local": 3,
     "speech": 4,
+    "saved": 5,
     "study": 5,
     "session": 6,
     "engine": 7,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import shutil
 import subprocess
 import threading
@@ -14,8 +13,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import IPython
-import numpy as np
 import pytest
 import traitlets
 
@@ -25,12 +22,11 @@ from nbstream.errors import AuthError, NbstreamError, ParameterError, SourceErro
 from nbstream.services import AssemblyAI
 from nbstream.sources import Source
 from nbstream.tables import TurnRow
-from nbstream.widgets import Recorder
+from nbstream.widgets import Recorder, places
 from nbstream.widgets.choices import KEY_NOTE
-from nbstream.widgets.static import static_html
-from nbstream.widgets.status import status_view
-from nbstream.widgets.turns import NEWEST, Turns, turn_view
-from nbstream.widgets.waveform import waveform_view
+from nbstream.widgets.remembered import path, remember, remembered
+from nbstream.widgets.static import NEWEST, static_html
+from nbstream.widgets.status import SILENT, status_view
 from tests.conftest import ROOT
 from tests.fakes import Given, noise
 from tests.scripted import Peer, Script, ScriptedServer, hello, turn
@@ -88,6 +84,17 @@ def until_state(rec: Recorder, state: str) -> dict[str, Any]:
     return view
 
 
+def texts(rec: Recorder, *, is_final: bool) -> list[str]:
+    """The turns that a page which opens now would show."""
+    turns = rec._view.whole()["turns"]
+    return [turn["text"] for turn in turns if turn["is_final"] is is_final]
+
+
+def until_partial(rec: Recorder) -> None:
+    """Wait until a page has been told of an open turn."""
+    until(rec._view, "delta", lambda _: texts(rec, is_final=False))
+
+
 def row(order: int, text: str, *, is_final: bool = True, version: int = 1) -> TurnRow:
     words = tuple(
         ev.Word(word, 1000 * order + 100 * i, 1000 * order + 100 * i + 80, 0.5, is_final)
@@ -108,16 +115,16 @@ def test_the_button_records_and_stops(make: Make) -> None:
     assert rec.session is None
 
     rec._button.click()
-    partials = until(rec._turns, "partials", bool)
-    assert [(r["turn"], r["text"]) for r in partials] == [(0, "hello")]
+    until_partial(rec)
+    assert texts(rec, is_final=False) == ["hello"]
     assert rec._button.description == "Stop"
     assert rec.session is not None
     assert list(rec.session.turns["transcript"]) == ["hello"]
 
     rec._button.click()
     view = until_state(rec, "stopped")
-    assert [r["text"] for r in rec._turns.finals] == ["Hello there."]
-    assert rec._turns.partials == []
+    assert texts(rec, is_final=True) == ["Hello there."]
+    assert texts(rec, is_final=False) == []
     assert str(rec.session.folder) == view["folder"]
     assert rec.wait(DEADLINE_S)
     assert rec._button.description == "Record"
@@ -132,7 +139,7 @@ def test_each_press_of_record_is_a_session_of_its_own(make: Make) -> None:
         rec.wait()
         assert rec.session is not None
         folders.add(rec.session.folder)
-        assert [r["text"] for r in rec._turns.finals] == ["Hello there."]
+        assert texts(rec, is_final=True) == ["Hello there."]
 
     assert len(folders) == 2
 
@@ -168,11 +175,11 @@ def test_one_thread_sets_the_traits_of_a_take(make: Make) -> None:
     """While an engine runs, its notify thread alone writes: traitlets has no lock."""
     rec = make()
     writers: set[str] = set()
-    for part in (rec._status, rec._waveform, rec._turns, rec._button, rec._source):
+    for part in (rec._status, rec._view, rec._button, rec._pause, rec._mark, rec._source):
         part.observe(lambda _: writers.add(threading.current_thread().name), traitlets.All)
 
     rec._button.click()
-    until(rec._turns, "partials", bool)
+    until_partial(rec)
     rec._button.click()
     until_state(rec, "stopped")
 
@@ -180,16 +187,16 @@ def test_one_thread_sets_the_traits_of_a_take(make: Make) -> None:
 
 
 def test_a_view_that_joins_late_has_all_it_needs(make: Make) -> None:
-    """The state that a reloaded page asks for holds the window, the turns and the time."""
+    """The state that a reloaded page asks for holds the sound, the turns and the time."""
     rec = make()
     rec.start()
-    until(rec._turns, "partials", bool)
-    until(rec._waveform, "view", lambda view: view["end_s"] == 1.0 and view["spans"])
+    until_partial(rec)
+    until(rec._view, "delta", lambda _: rec._view.whole()["sound"]["n_columns"] == 100)
 
-    wave = rec._waveform.get_state()["view"]
-    assert len(wave["columns"]) == 50 * 4
-    assert wave["spans"] == [[0.1, 0.28, False, 0]]
-    assert [r["text"] for r in rec._turns.get_state()["partials"]] == ["hello"]
+    state = rec._view.get_state()["state"]
+    assert len(state["sound"]["parts"][0]["columns"]) == 100 * 4
+    (turn,) = state["turns"]
+    assert (turn["start_s"], turn["end_s"], turn["text"]) == (0.1, 0.28, "hello")
     assert rec._status.get_state()["view"]["elapsed_s"] == 1.0
 
 
@@ -219,7 +226,8 @@ def test_running_the_cell_again_ends_the_earlier_take(
 ) -> None:
     """What an earlier run of a cell made can't be seen any more, so it must not record on."""
     parent: dict[str, Any] = {"metadata": {"cellId": "a"}, "header": {"msg_id": "1"}}
-    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(get_parent=lambda: parent))
+    shell = SimpleNamespace(get_parent=lambda: parent)
+    monkeypatch.setattr(places, "get_ipython", lambda: shell)
     earlier, beside = make(), make()
     earlier.start()
     assert earlier.session is not None
@@ -265,7 +273,7 @@ def test_a_failure_in_mid_take_is_shown_and_the_next_take_forgets_it(make: Make)
     source = Given(noise(1.0), fails_with=SourceError("the device is gone.", hint="Plug it in."))
     rec = make(source=source)
     rec._button.click()
-    until(rec._turns, "partials", bool)
+    until_partial(rec)
     source.may_fail.set()
     view = until_state(rec, "failed")
     assert (view["message"], view["hint"]) == ("the device is gone.", "Plug it in.")
@@ -345,7 +353,7 @@ def test_the_key_is_nowhere_to_be_seen(make: Make) -> None:
     rec = make()
     rec.start()
     rec.stop()
-    parts = (rec, rec._status, rec._waveform, rec._turns, rec._button, rec._source, rec._service)
+    parts = (rec, rec._status, rec._view, rec._button, rec._source, rec._service)
 
     seen = [repr(part.get_state()) for part in parts] + [repr(rec._repr_mimebundle_())]
     assert KEY not in "".join(seen)
@@ -358,7 +366,7 @@ def test_the_repr_is_a_dashboard(make: Make) -> None:
     assert "no connection>" in repr(rec)
 
     rec.start()
-    until(rec._turns, "partials", bool)
+    until_partial(rec)
     assert "<Recorder RECORDING 0:01 | 16000 Hz | 0 turns, 1 partial | 0 overflow" in repr(rec)
     assert "connection 0>" in repr(rec)
 
@@ -404,55 +412,6 @@ def test_the_level_rests_when_nothing_is_recorded() -> None:
     assert (over["level_dbfs"], over["is_clipped"], over["folder"]) == (-96.0, False, "f")
 
 
-def test_the_waveform_is_pairs_of_bytes_on_the_clock_of_the_turns() -> None:
-    """20 ms columns, lowest and highest, little-endian; an odd last 10 ms waits."""
-    peaks = np.array([[-1, 2], [-3, 1], [-5, 7], [-6, 4], [-9, 9]], np.int16)
-    view = waveform_view(peaks, 3005, [row(1, "gone", is_final=True), row(30, "a b")])
-
-    assert np.frombuffer(view["columns"], "<i2").reshape(-1, 2).tolist() == [[-3, 2], [-6, 7]]
-    assert view["end_s"] == 30.04
-    assert view["spans"] == [[1.0, 1.08, True, 1], [30.0, 30.18, True, 30]]
-    later = waveform_view(peaks, 3205, [row(1, "gone"), row(30, "a b")])
-    assert [span[3] for span in later["spans"]] == [30]
-
-
-def test_a_turn_travels_as_json_even_without_words() -> None:
-    """What is not known is null: NaN is no JSON."""
-    view = turn_view(TurnRow(0, 4, 0.0, transcript="text", arrived_s=math.nan))
-    assert view["start_s"] is None
-    assert view["confidence"] is None
-    assert json.loads(json.dumps(view, allow_nan=False)) == view
-
-
-def test_final_turns_travel_only_when_one_changes() -> None:
-    """A partial changes many times a second and must not carry 200 rows with it."""
-    turns, sent = Turns(), []
-    turns.observe(lambda change: sent.append(change["name"]), ["finals", "partials"])
-    turns.show("a", [row(0, "One.", version=1)])
-    for version, text in ((2, "two"), (3, "two three")):
-        turns.show("a", [row(0, "One."), row(1, text, is_final=False, version=version)])
-    assert sent == ["finals", "partials", "partials"]
-
-    turns.show("a", [row(0, "One!", version=4)])  # a later, formatted final
-    assert sent[3:] == ["finals", "partials"]
-
-
-def test_another_session_replaces_the_turns() -> None:
-    """Two takes with as many turns and versions are not taken for one."""
-    turns = Turns()
-    turns.show("a", [row(0, "Old.")])
-    turns.show("b", [row(0, "New.")])
-    assert [r["text"] for r in turns.finals] == ["New."]
-
-
-def test_only_the_newest_turns_travel() -> None:
-    """A session of hours costs no more to show than one of minutes."""
-    turns = Turns()
-    turns.show("a", [row(n, "word", version=n) for n in range(NEWEST + 50)])
-    assert len(turns.finals) == NEWEST
-    assert turns.finals[-1]["turn"] == NEWEST + 49
-
-
 def test_the_javascript_passes_its_own_tests() -> None:
     """The pure helpers of the front end, under Node."""
     node = shutil.which("node")
@@ -479,3 +438,153 @@ def test_limits_end_a_take(make: Make) -> None:
     recorder.start()
     assert recorder.wait(DEADLINE_S)
     assert "idle_stop_s" in recorder._status.view["message"]
+
+
+# -- pausing and marking ----------------------------------------------------------------------
+
+
+def test_pause_and_mark_can_be_pressed_when_they_make_sense(make: Make) -> None:
+    """Only what is being recorded can be paused or marked; the button says what it will do."""
+    rec = make()
+    assert (rec._pause.disabled, rec._mark.disabled) == (True, True)
+    rec.start()
+    until_state(rec, "recording")
+    assert (rec._pause.disabled, rec._mark.disabled) == (False, False)
+
+    rec._pause.click()
+    view = until_state(rec, "paused")
+    assert view["word"] == "Paused"
+    assert (rec._pause.description, rec._pause.disabled) == ("Resume", False)
+    assert rec._button.description == "Stop"
+    rec._pause.click()
+    until_state(rec, "recording")
+    assert rec._pause.description == "Pause"
+
+    rec.stop()
+    assert (rec._pause.disabled, rec._mark.disabled) == (True, True)
+    assert rec.session is not None
+    assert list(rec.session.gaps.kind) == ["pause"]
+
+
+def test_resume_can_be_pressed_again_at_once(make: Make) -> None:
+    """A button that rests for an instant would lose the focus of who pressed it by key."""
+    rec = make()
+    rec.start()
+    until_state(rec, "recording")
+    rested: list[bool] = []
+    rec._pause.observe(lambda change: rested.append(change["new"]), "disabled")
+    for _ in range(3):
+        rec._pause.click()
+        until_state(rec, "paused")
+        rec._pause.click()
+        until_state(rec, "recording")
+    assert rested == []
+
+
+def test_a_mark_is_an_annotation_at_its_place(make: Make) -> None:
+    """A press marks the end of what is recorded by then, and says so."""
+    rec = make()
+    rec.start()
+    until(rec._status, "view", lambda view: view["elapsed_s"] == 1.0)
+    rec._mark.click()
+    until(rec._status, "view", lambda view: view["note"] == "Marked 0:01")
+    assert rec.session is not None
+    marks = rec.session.annotations
+    assert [(m.kind, m.start_s) for m in marks.itertuples()] == [("mark", 1.0)]
+    rec.stop()
+    with pytest.raises(StateError, match="not recording"):
+        rec.mark()
+
+
+def test_a_paused_take_stops_when_its_page_was_closed(make: Make) -> None:
+    """Nobody comes back to press Resume."""
+    rec = make(close_grace_s=0.5)
+    rec._status._handle_custom_msg({"kind": "alive"}, [])
+    rec.start()
+    rec.pause()
+    assert rec.wait(DEADLINE_S)
+    assert rec.session is not None
+    assert rec.session.state == "stopped"
+    assert list(rec.session.gaps.kind) == ["pause"]
+
+
+# -- words ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "said"),
+    [
+        (Snapshot(State.CONNECTING), ("Connecting", "")),
+        (Snapshot(State.CONNECTING, behind_s=3.2), ("Connecting", "3 s behind")),
+        (Snapshot(State.RECORDING, behind_s=0.4), ("Recording", "")),
+        (Snapshot(State.RECORDING, behind_s=12.4), ("Recording", "catching up: 12 s behind")),
+        (Snapshot(State.RECONNECTING, retry_in_s=2.1), ("Reconnecting", "in 3 s")),
+        (Snapshot(State.PAUSED), ("Paused", "nothing is recorded or paid for")),
+        (Snapshot(State.PAUSED, behind_s=4), ("Paused", "catching up: 4 s behind")),
+        (Snapshot(State.DRAINING), ("Finishing", "waiting for the last turn")),
+        (Snapshot(State.STOPPED, behind_s=9), ("Stopped", "")),
+    ],
+)
+def test_the_state_is_said_in_words(snapshot: Snapshot, said: tuple[str, str]) -> None:
+    """What it does, and what there is to wait for."""
+    view = status_view(snapshot)
+    assert (view["word"], view["detail"]) == said
+
+
+def test_silence_is_warned_of_and_taken_back() -> None:
+    """After five seconds without a sound it asks for the microphone; no number counts up in it."""
+    quiet = status_view(Snapshot(State.RECORDING, silent_s=5.1), note="Marked 0:01")
+    assert (quiet["note"], quiet["is_silent"]) == (SILENT, True)
+    assert status_view(Snapshot(State.RECORDING, silent_s=61))["note"] == SILENT
+    again = status_view(Snapshot(State.RECORDING, silent_s=0.1), note="Marked 0:01")
+    assert (again["note"], again["is_silent"]) == ("Marked 0:01", False)
+    assert not status_view(Snapshot(State.STOPPED, silent_s=61))["is_silent"]
+
+
+# -- remembering ------------------------------------------------------------------------------
+
+
+def test_what_was_chosen_is_chosen_the_next_time() -> None:
+    """Source and service come back where the code does not say what to take."""
+    rec = Recorder("mic", "assemblyai")
+    rec._source.value = "sample"
+    rec._service.value = "local"
+    again = Recorder()
+    assert (again._source.value, again._service.value) == ("sample", "local")
+    assert "as last time" in again._status.view["note"]
+
+    given = Recorder("dialogue", "assemblyai")
+    assert (given._source.value, given._service.value) == ("given", "assemblyai")
+
+
+def test_what_is_gone_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A microphone that is not there, and a service without a key, are no choice."""
+    remember(source="Microphone: of another machine", service="assemblyai")
+    assert Recorder()._service.value == "local"
+    assert Recorder()._source.value in ("sample", "mic")
+    monkeypatch.setenv("ASSEMBLYAI_API_KEY", KEY)
+    assert Recorder()._service.value == "assemblyai"
+
+
+def test_memory_holds_two_names_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the code was given is nobody's choice, and a key is none of them."""
+    monkeypatch.setenv("ASSEMBLYAI_API_KEY", KEY)
+    rec = Recorder(Given(noise(1.0)), AssemblyAI(api_key=KEY))
+    rec._source.value = "sample"
+    rec._source.value = "given"
+    rec._service.value = "local"
+    where = path()
+    assert where is not None
+    assert json.loads(where.read_text()) == {"source": "sample", "service": "local"}
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"source": 3}', "\0\0"])
+def test_a_memory_that_cannot_be_read_is_none(content: str) -> None:
+    """The file is the person's to edit, and to spoil."""
+    where = path()
+    assert where is not None
+    where.parent.mkdir(parents=True, exist_ok=True)
+    where.write_text(content)
+    assert remembered() == {}
+    remember(source="sample")
+    assert remembered() == {"source": "sample"}

@@ -106,6 +106,11 @@ class Engine:
         return self._state
 
     @property
+    def can_pause(self) -> bool:
+        """Whether it is being recorded now, or paused."""
+        return self._ready.is_set() and not self._state.is_over and not self._capture.stop.is_set()
+
+    @property
     def error(self) -> NbstreamError | None:
         """What made it fail, or will."""
         return self._context.error if self._context else self._refused
@@ -428,8 +433,7 @@ class Engine:
     def _recording(self) -> Context:
         """What is recorded now, also if it is paused; raises if nothing is."""
         context = self._context
-        is_ready = self._ready.is_set() and not self._state.is_over
-        if context is None or not is_ready or self._capture.stop.is_set():
+        if context is None or not self.can_pause:
             raise StateError(
                 f"the session is {self._state}: only a recording can be paused.",
                 hint="Wait until the state is recording.",

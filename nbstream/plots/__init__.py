@@ -8,6 +8,7 @@ Who and which is told by lane, letter and lightness; a hatch says that something
 partial, an overlap, a revised word. So a picture printed in grey says the same.
 """
 
+from nbstream.plots.picture import picture
 from nbstream.plots.report import report
 from nbstream.plots.session import session, turns
 from nbstream.plots.stability import stability
@@ -16,6 +17,7 @@ from nbstream.plots.timing import floor_transfers, latencies, silences, talk_tim
 __all__ = [
     "floor_transfers",
     "latencies",
+    "picture",
     "report",
     "session",
     "silences",

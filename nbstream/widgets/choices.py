@@ -1,5 +1,7 @@
 """What can be chosen in a `Recorder`: where the sound comes from and where it goes.
 
+What was chosen last time is chosen at first, unless the code says what to take.
+
 Microphones are listed when they are asked for, never before: it starts PortAudio.
 """
 
@@ -12,6 +14,7 @@ from nbstream import services, sources
 from nbstream.errors import SourceError
 from nbstream.services import Service
 from nbstream.sources import Microphone, Source
+from nbstream.widgets.remembered import remembered
 
 KEY_NOTE: Final = (
     "The local recogniser needs no key. To use AssemblyAI, set "
@@ -28,8 +31,8 @@ class SourceChoice:
     Parameters
     ----------
     source : str, Path or Source
-        "auto" is the microphone where PyAudio finds one, else the sample; the others as in
-        `nbstream.sources.resolve`.
+        "auto" is what was chosen last time, if it is there, else the microphone where PyAudio
+        finds one, else the sample; the others as in `nbstream.sources.resolve`.
 
     Attributes
     ----------
@@ -59,6 +62,11 @@ class SourceChoice:
             self._given, self.first = source, "given"
             self.options.insert(0, (sources.resolve(source).label, "given"))
 
+    def name_of(self, value: str) -> str:
+        """What to remember of a choice: a microphone's number may be another's tomorrow."""
+        label = next(label for label, v in self.options if v == value)
+        return {"sample": value, "mic": value, "given": ""}.get(value, label)
+
     def make(self, value: str) -> Source:
         """The source that is chosen by `value`; a new one for each take, but for a given one."""
         if value in self._microphones:
@@ -82,7 +90,16 @@ class SourceChoice:
         return "" if found else "No microphone was found on the kernel's machine."
 
     def _automatic(self) -> str:
+        wanted = remembered().get("source", "")
+        if wanted == "sample":
+            self.note = "The sample is chosen, as last time."
+            return wanted
         why = self.list_microphones()
+        if not why and wanted:
+            found = next((v for _, v in self.options if self.name_of(v) == wanted), None)
+            if found is not None:
+                self.note = "The microphone is chosen, as last time."
+                return found
         if why:
             self.note = f"The packaged sample is chosen: {why[:1].lower() + why[1:]}"
             return "sample"
@@ -96,8 +113,9 @@ class ServiceChoice:
     Parameters
     ----------
     service : Service or str, optional
-        "assemblyai", "local", or an object, which then takes its name's place. By default
-        AssemblyAI if there is a key, else the local recogniser.
+        "assemblyai", "local", or an object, which then takes its name's place. By default what
+        was chosen last time, if it can be used, else AssemblyAI if there is a key, else the local
+        recogniser.
 
     Attributes
     ----------
@@ -113,7 +131,12 @@ class ServiceChoice:
     """
 
     def __init__(self, service: Service | str | None = None) -> None:
-        resolved = services.resolve(service)
+        has_key = services.found_key() is not None
+        wanted = remembered().get("service") if service is None else None
+        if wanted == "local" or (wanted == "assemblyai" and has_key):
+            resolved = services.resolve(wanted)
+        else:
+            resolved = services.resolve(service)
         self._is_automatic = service is None
         self._given = None if service is None or isinstance(service, str) else resolved
         self.first = resolved.name

@@ -2,9 +2,9 @@
 
 Threads: the button's and the pickers' callbacks run wherever Jupyter runs them, the main thread or
 another, now or after the cell that is running; they hand a command to the engine and return. While
-an engine runs, its thread nbstream-notify alone sets the traits of the parts; while none runs, the
-thread of the command does. `_lock` guards which engine is the current one; nothing is called out
-to while it is held.
+an engine runs, its thread nbstream-notify alone sets the traits of the parts, and leaves the report
+at the end; while none runs, the thread of the command sets them. `_lock` guards which engine is the
+current one; nothing is called out to while it is held.
 """
 
 from __future__ import annotations
@@ -12,46 +12,54 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import ipywidgets
 
 from nbstream.engine import Engine, Limits, Snapshot, State
 from nbstream.errors import NbstreamError, StateError
+from nbstream.saved import clock_text, report_html, report_text
 from nbstream.services import Service
 from nbstream.session import Session
 from nbstream.sources import Source
-from nbstream.tables import TurnRow
+from nbstream.widgets.answering import answer_while_a_cell_runs
 from nbstream.widgets.choices import ServiceChoice, SourceChoice
+from nbstream.widgets.places import Places, put, replace_earlier_run_of_cell
 from nbstream.widgets.presence import Presence
+from nbstream.widgets.remembered import remember
 from nbstream.widgets.static import static_html
 from nbstream.widgets.status import Status, is_running
-from nbstream.widgets.turns import Turns
-from nbstream.widgets.waveform import Waveform
+from nbstream.widgets.view import View
+
+REPORT_TIMEOUT_S: Final = 30.0
+_SOUND_LATER_S: Final = 30.0  # what is longer takes its time to be compressed
 
 
 class Recorder(ipywidgets.VBox):  # type: ignore[misc]
-    """Record and stop button, level, waveform, transcript and table of turns, in a cell.
+    """One panel to record, pause and mark, with sound, transcript and table of turns, in a cell.
 
     Each press of Record makes a new session with a folder of its own. A press of Stop ends it
-    gracefully: the last turn is waited for.
+    gracefully: the last turn is waited for. Then a report takes the panel's place, which needs no
+    kernel: picture, sound, turns.
 
     Parameters
     ----------
     source : str, Path or Source
         What is chosen at first: ``"sample"``, ``"mic"``, an audio file, a source; ``"auto"``
-        takes the microphone where there is one, else the sample.
+        takes what was chosen last time, else the microphone where there is one, else the sample.
     service : Service or str, optional
-        What is chosen at first: ``"assemblyai"``, ``"local"`` or an object. By default AssemblyAI
-        if there is a key, else the local recogniser.
+        What is chosen at first: ``"assemblyai"``, ``"local"`` or an object. By default what was
+        chosen last time, else AssemblyAI if there is a key, else the local recogniser.
     folder : str or Path
         Where the sessions' folders are made.
     close_grace_s : float or None
         Stop a take when the page has been closed for so long while the kernel lives on: nobody can
         see or stop it then. None never to.
+    report : bool
+        Leave a report in the panel's place when a take has ended; without it the panel stays. One
+        that fails, or holds nothing, leaves the panel in any case.
     engine : callable
         Makes what records, from a source, a service and ``folder=``.
     **limits
@@ -79,6 +87,7 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
     # ipywidgets also closes what could not be made.
     _engine: Engine | None = None  # the running or the last one
     _parts: tuple[ipywidgets.Widget, ...] = ()
+    _is_closed = False
 
     def __init__(
         self,
@@ -87,6 +96,7 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         *,
         folder: str | Path = "recordings",
         close_grace_s: float | None = 900.0,
+        report: bool = True,
         engine: Callable[..., Engine] = Engine,
         **limits: float | None,
     ) -> None:
@@ -96,13 +106,18 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         self._lock = threading.Lock()
         self._make_engine = engine
         self._snapshot = Snapshot(State.IDLE)  # what is shown
+        self._said = ""  # what a press has done
+        self._leaves_report = report
+        self._places = Places()
+        self._shown_end = threading.Event()  # of the latest take, report and all
         self._folder = folder
         self._sources = SourceChoice(source)
         self._services = ServiceChoice(service)
 
-        self._button = ipywidgets.Button(description="Record")
-        self._button.add_class("nbs-record")
-        self._button.on_click(self._pressed)
+        self._button = self._make_button("Record", self._record_or_stop)
+        self._pause = self._make_button("Pause", self._pause_or_resume)
+        self._mark = self._make_button("Mark", self.mark)
+        buttons = (self._button, self._pause, self._mark)
         self._source = ipywidgets.Dropdown(
             options=self._sources.options, value=self._sources.first, description="Source"
         )
@@ -111,18 +126,19 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         )
         self._source.observe(self._source_chosen, "value")
         self._service.observe(self._service_chosen, "value")
-        controls = ipywidgets.Box([self._button, self._source, self._service])
+        controls = ipywidgets.Box([*buttons, self._source, self._service])
         controls.add_class("nbs-controls")
-        self._status, self._waveform, self._turns = Status(), Waveform(), Turns()
+        self._status, self._view = Status(), View()
         self._status.on_sign_of_life(self._presence.seen)
-        shown = (controls, self._status, self._waveform, self._turns)
-        self._parts = (self._button, self._source, self._service, *shown)
+        shown = (controls, self._status, self._view)
+        self._parts = (*buttons, self._source, self._service, *shown)
         super().__init__(shown)
         self.add_class("nbs-recorder")
-        for control in (self._button, self._source, self._service):
-            _answer_while_a_cell_runs(control)
+        self.add_class("nbs-part")
+        for control in (*buttons, self._source, self._service):
+            answer_while_a_cell_runs(control)
         self._show_status()
-        _replace_earlier_run_of_cell(self)
+        replace_earlier_run_of_cell(self)
 
     # -- commands, from any thread ---------------------------------------------------------------
 
@@ -158,6 +174,8 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
                     source, service, folder=self._folder, **dataclasses.asdict(self._limits)
                 )
             made = engine
+            self._said = ""
+            self._shown_end.clear()
             engine.subscribe(lambda snapshot: self._show(made, snapshot))
             engine.start(wait=wait)
         except StateError:
@@ -189,14 +207,41 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         engine = self._engine
         if engine is not None and is_running(engine.state):
             engine.stop(wait=wait, timeout_s=timeout_s)
+            if wait:
+                self._shown_end.wait(REPORT_TIMEOUT_S)
+
+    def pause(self) -> None:
+        """Pause the take, as a press of Pause does; see `Session.pause`."""
+        self._running().pause()
+
+    def resume(self) -> None:
+        """Go on with it, as a press of Resume does."""
+        self._running().resume()
+
+    def mark(self, text: str = "") -> None:
+        """Mark this instant of the take, as a press of Mark does; see `Session.mark`."""
+        session = self._running().session
+        assert session is not None
+        at_s = session.duration_s
+        session.mark(text, at_s)
+        self._said = f"Marked {clock_text(at_s)}"
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait for the end of the take; False if `timeout_s` passed first. Raises as `stop`."""
+        """Wait for the end of the take, and for its report to stand in the notebook.
+
+        Returns False if `timeout_s` passed first. Raises as `stop`.
+        """
         engine = self._engine
-        return True if engine is None or engine.session is None else engine.wait(timeout_s)
+        if engine is None or engine.session is None:
+            return True
+        has_ended = engine.wait(timeout_s)
+        if has_ended:
+            self._shown_end.wait(REPORT_TIMEOUT_S)
+        return has_ended
 
     def close(self) -> None:
         """Take the panel away. A running take is stopped; its end is not waited for."""
+        self._is_closed = True
         self.stop(wait=False)
         self._presence.close()
         for part in self._parts:
@@ -205,20 +250,44 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
 
     # -- callbacks of the front end --------------------------------------------------------------
 
-    def _pressed(self, _: ipywidgets.Button) -> None:
+    def _record_or_stop(self) -> None:
+        if self._is_busy():
+            self.stop(wait=False)
+            return
         try:
-            if self._is_busy():
-                self.stop(wait=False)
-            else:
-                self.start(wait=False)
+            self.start(wait=False)
         except NbstreamError:
             pass  # It is shown in the cell.
         except Exception as error:  # A press that fails is never silent.
             self._show_failure(f"internal error: {type(error).__name__}: {error}.", "")
 
+    def _pause_or_resume(self) -> None:
+        engine = self._running()
+        if engine.state is State.PAUSED:
+            engine.resume()
+        else:
+            engine.pause()
+
+    def _make_button(self, name: str, command: Callable[[], None]) -> ipywidgets.Button:
+        button = ipywidgets.Button(description=name)
+        button.add_class(f"nbs-{name.lower()}")
+        button.on_click(lambda _: self._do(command))
+        return button
+
+    def _do(self, command: Callable[[], None]) -> None:
+        """Do what a press asks for; what it failed with is said, and the take goes on."""
+        try:
+            command()
+        except NbstreamError as error:
+            self._said = f"{error.message} {error.hint}".strip()
+        except Exception as error:  # A press that fails is never silent.
+            self._said = f"internal error: {type(error).__name__}: {error}."
+
     def _source_chosen(self, change: dict[str, Any]) -> None:
         if self._is_busy():
             return
+        if name := self._sources.name_of(change["new"]):
+            remember(source=name)
         self._sources.note = self._sources.list_microphones() if change["new"] == "mic" else ""
         if list(self._source.options) != self._sources.options:
             with self._source.hold_trait_notifications():
@@ -228,6 +297,7 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
 
     def _service_chosen(self, change: dict[str, Any]) -> None:
         if not self._is_busy():
+            remember(service=change["new"])
             self._show_status()
 
     # -- showing -----------------------------------------------------------------------------------
@@ -236,79 +306,83 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         """Show `snapshot`. Runs on nbstream-notify."""
         if engine is not self._engine:
             return  # The last word of an earlier take.
-        rows = self._rows(engine.session)
         self._snapshot = snapshot
-        self._waveform.show(engine.session, rows)
-        self._turns.show(snapshot.folder, rows)
+        self._view.show(engine.session)
         self._show_status()
+        if snapshot.state.is_over:
+            self._leave_report(engine.session, snapshot)
+            self._shown_end.set()
         if self._presence.is_gone() and is_running(snapshot.state):
             engine.stop(wait=False, why="the page that showed the recorder was closed")
 
     def _show_failure(self, message: str, hint: str) -> None:
         """Show what failed before there was a session."""
         self._snapshot = Snapshot(State.FAILED, message=message, hint=hint)
-        self._waveform.show(None, ())
-        self._turns.show("", ())
+        self._view.show(None)
         self._show_status()
 
     def _show_status(self) -> None:
         is_live = is_running(self._snapshot.state)
         is_free = self._engine is not None and self._engine.service.name == "local"
-        note = " ".join(filter(None, [self._sources.note, self._services.note]))
+        notes = [self._said] if is_live else [self._sources.note, self._services.note]
+        note = " ".join(filter(None, notes))
         self._status.show(self._snapshot, note=note, is_free=is_free)
         self._button.description = "Stop" if is_live else "Record"
+        is_paused = self._snapshot.state is State.PAUSED
+        self._pause.description = "Resume" if is_paused else "Pause"
+        can_pause = is_live and self._engine is not None and self._engine.can_pause
+        self._pause.disabled = self._mark.disabled = not can_pause
         self._source.disabled = self._service.disabled = is_live
+
+    def _leave_report(self, session: Session | None, snapshot: Snapshot) -> None:
+        """Put the report in the panel's place, everywhere. Runs on nbstream-notify."""
+        is_wanted = self._leaves_report and not self._is_closed and self._places
+        if snapshot.state is not State.STOPPED or session is None or not snapshot.audio_s:
+            return
+        if not is_wanted:
+            return
+        again = "Run the cell again for another take."
+        text = report_text(session)
+        try:
+            steps = [False, True] if snapshot.audio_s > _SOUND_LATER_S else [True]
+            reports = (report_html(session, sound=sound, again=again) for sound in steps)
+            first = next(reports)
+            places = self._places.take()  # from here on nobody can press anything there
+            for html in (first, *reports):
+                put({"text/html": html, "text/plain": text}, places)
+        except Exception as error:  # The recording is there all the same.
+            why = f"The report can't be made: {type(error).__name__}: {error}."
+            self._snapshot = dataclasses.replace(
+                snapshot, message=why, hint="The recording is kept."
+            )
+            self._show_status()
+
+    def _running(self) -> Engine:
+        engine = self._engine
+        if engine is None or not self._is_busy():
+            raise StateError(
+                "this recorder is not recording.", hint="Press Record.", state=self._snapshot.state
+            )
+        return engine
 
     def _is_busy(self) -> bool:
         return self._engine is not None and not self._engine.state.is_over
-
-    @staticmethod
-    def _rows(session: Session | None) -> list[TurnRow]:
-        return [] if session is None else session.fold_rows()
 
     # -- without a live view -----------------------------------------------------------------------
 
     def __repr__(self) -> str:
         return f"<Recorder {self._now()}>"
 
+    def _ipython_display_(self) -> None:
+        """Be shown such that the report can take this place later."""
+        self._places.show(self._repr_mimebundle_())
+
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs) or {}
         now = self._now()
-        rows = self._rows(self.session) if now.folder else []
+        rows = self.session.fold_rows() if self.session is not None and now.folder else []
         return bundle | {"text/plain": repr(self), "text/html": static_html(now, rows)}
 
     def _now(self) -> Snapshot:
         engine = self._engine
         return self._snapshot if engine is None or engine.session is None else engine.snapshot()
-
-
-def _answer_while_a_cell_runs(widget: ipywidgets.Widget) -> None:
-    """Have `widget` answered at once where the front end asks for a thread of its own.
-
-    From 7.4 on, ipykernel answers a widget on the thread that last set one of its traits, which
-    for a widget made in a cell is the thread that runs cells: Stop would wait for a long cell.
-    """
-    if hasattr(widget.comm, "_reply_subshell_for"):
-        widget.comm._reply_subshell_for = lambda data, default: default
-
-
-# cell id -> the run of the cell that made recorders, and these
-_of_cell: dict[str, tuple[str, weakref.WeakSet[Recorder]]] = {}
-
-
-def _replace_earlier_run_of_cell(recorder: Recorder) -> None:
-    """Close what an earlier run of the same cell made: nobody can see or stop it any more."""
-    try:
-        from IPython import get_ipython
-
-        parent = get_ipython().get_parent()
-        cell, run = parent["metadata"]["cellId"], parent["header"]["msg_id"]
-    except (ImportError, AttributeError, KeyError, TypeError):
-        return  # No notebook, or one that does not name its cells.
-    earlier_run, made = _of_cell.get(cell, (run, weakref.WeakSet()))
-    if earlier_run != run:
-        for earlier in list(made):
-            earlier.close()
-        made = weakref.WeakSet()
-    made.add(recorder)
-    _of_cell[cell] = (run, made)

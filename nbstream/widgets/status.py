@@ -1,15 +1,15 @@
-"""The status line: state in words, time, level, the last problem with its hint."""
+"""The status line: state in words, time, level, the last problem with its hint, the keys."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import anywidget
 import traitlets
 
+from nbstream import front
 from nbstream.audio import SILENCE_DBFS
 from nbstream.engine import Snapshot, State
 
@@ -18,22 +18,25 @@ WORDS: Final = {
     State.CONNECTING: "Connecting",
     State.RECORDING: "Recording",
     State.RECONNECTING: "Reconnecting",
+    State.PAUSED: "Paused",
     State.DRAINING: "Finishing",
     State.STOPPED: "Stopped",
     State.FAILED: "Failed",
 }
 
-
 BEHIND_S: Final = 2.0  # less is on its way
+SILENT_S: Final = 5.0  # a microphone in use is not silent for so long
+SILENT: Final = "Nothing heard for 5 s: is the right microphone chosen?"
 
 
 class Status(anywidget.AnyWidget):  # type: ignore[misc]
     """State in words, time, level, problem. One writer at a time: see `Recorder`."""
 
-    _esm = Path(__file__).parent / "status.js"
-    _css = Path(__file__).parent / "status.css"
-
     view = traitlets.Dict().tag(sync=True)
+
+    def __init__(self) -> None:
+        self._esm, self._css = front.module("status.js"), front.style("status.js")
+        super().__init__()
 
     def on_sign_of_life(self, callback: Callable[[], None]) -> None:
         """Have `callback` called when a page that shows this says so: each 20 s."""
@@ -45,7 +48,7 @@ class Status(anywidget.AnyWidget):  # type: ignore[misc]
         self.on_msg(answer)
 
     def show(self, snapshot: Snapshot, *, note: str = "", is_free: bool = False) -> None:
-        """Show `snapshot`; `note` is a line for when nothing is recorded."""
+        """Show `snapshot`, and `note` where there is nothing more urgent to say."""
         self.view = status_view(snapshot, note=note, is_free=is_free)
 
 
@@ -57,10 +60,11 @@ def status_view(snapshot: Snapshot, *, note: str = "", is_free: bool = False) ->
     dict
         ``state``, ``word``, ``detail``, ``is_live``, ``elapsed_s``, ``billed_s`` (None where
         nothing is billed), ``cost_usd``, ``level_dbfs``, ``is_clipped``, ``message``, ``hint``,
-        ``note``, ``folder``.
+        ``note``, ``is_silent`` (the note warns of that), ``folder``.
 
     """
     is_live = is_running(snapshot.state)
+    is_silent = is_live and snapshot.silent_s >= SILENT_S
     return {
         "state": str(snapshot.state),
         "word": WORDS[snapshot.state],
@@ -73,17 +77,24 @@ def status_view(snapshot: Snapshot, *, note: str = "", is_free: bool = False) ->
         "is_clipped": is_live and snapshot.clipped,
         "message": snapshot.message,
         "hint": snapshot.hint,
-        "note": "" if is_live else note,
+        "note": SILENT if is_silent else note,
+        "is_silent": is_silent,
         "folder": snapshot.folder if snapshot.state.is_over else "",
     }
 
 
 def _detail(snapshot: Snapshot) -> str:
+    details = []
+    if snapshot.state is State.DRAINING:
+        details.append("waiting for the last turn")
+    if snapshot.state is State.PAUSED and snapshot.behind_s < BEHIND_S:
+        details.append("nothing is recorded or paid for")
     if snapshot.retry_in_s is not None:
-        return f"in {math.ceil(snapshot.retry_in_s)} s"
+        details.append(f"in {math.ceil(snapshot.retry_in_s)} s")
     if is_running(snapshot.state) and snapshot.behind_s >= BEHIND_S:
-        return f"{snapshot.behind_s:.0f} s behind"
-    return ""
+        is_sending = snapshot.state in (State.RECORDING, State.PAUSED, State.DRAINING)
+        details.append("catching up: " * is_sending + f"{snapshot.behind_s:.0f} s behind")
+    return ", ".join(details)
 
 
 def is_running(state: State) -> bool:
