@@ -18,6 +18,7 @@ import pandas as pd
 from nbstream import annotate, tables
 from nbstream import events as ev
 from nbstream.audio import Peaks
+from nbstream.front.noted import Noted
 from nbstream.session import Session
 
 NEWEST: Final = 200  # turns whose words travel without being asked for
@@ -40,6 +41,7 @@ class Told:
     n_columns: int = 0  # of 10 ms
     n_rare: int = 0  # events
     n_noted_bytes: int = 0  # of annotations
+    noted: Noted | None = None
     head: Json = field(default_factory=dict)
     speakers: dict[str, None] = field(default_factory=dict)  # in the order in which they came
 
@@ -52,29 +54,34 @@ def whole(session: Session | None, told: Told, *, newest: int | None = NEWEST) -
     session : Session or None
         None before the first.
     told : Told
-        Fresh; says afterwards what the page knows.
+        Fresh; says afterwards what the page knows. Where it has annotations, these are given: what
+        is newer comes as news.
     newest : int, optional
         Turns that carry their words; None for all.
 
     Returns
     -------
     dict
-        ``head``, ``turns``, ``gaps``, ``marks``, and ``sound``: ``n_channels``, ``n_columns``, and
-        ``parts``, each with ``level``, ``first`` and ``columns`` (bytes, little-endian int16:
-        lowest and highest of each channel).
+        ``head``, ``turns``, ``gaps``, ``marks``, ``annotations``, ``labels`` (see `noted`), and
+        ``sound``: ``n_channels``, ``n_columns``, and ``parts``, each with ``level``, ``first`` and
+        ``columns`` (bytes, little-endian int16: lowest and highest of each channel).
 
     """
     if session is None:
         told.head = _head(None, told)
-        return {"head": told.head, "turns": [], "gaps": [], "marks": [], "sound": _silence()}
+        told.noted = Noted()
+        nothing = {"head": told.head, "turns": [], "gaps": [], "marks": []}
+        return nothing | told.noted.whole() | {"sound": _silence()}
     changes = session.changed_turns()
     told.version = changes.version
     rows = tables.in_order(changes.rows)
     with_words = 0 if newest is None else max(0, len(rows) - newest)
     turns = [turn(row, with_words=i >= with_words) for i, row in enumerate(rows)]
-    _meet(session, rows, told)
     told.n_rare = len(session.rare_events())
     told.n_noted_bytes = _noted_bytes(session)
+    if told.noted is None:
+        told.noted = Noted.of(session, rows)
+    _meet(session, rows, told)
     told.head = _head(session, told)
     heard = sound(session, 0)
     told.n_columns = heard["n_columns"]
@@ -83,6 +90,7 @@ def whole(session: Session | None, told: Told, *, newest: int | None = NEWEST) -
         "turns": turns,
         "gaps": gaps(session),
         "marks": marks(session),
+        **told.noted.whole(),
         "sound": {"n_channels": session.data.n_channels} | heard,
     }
 
@@ -91,7 +99,8 @@ def news(session: Session | None, told: Told) -> Json:
     """What has changed since `told`, as in `whole`; empty if nothing has.
 
     ``turns`` are those that changed, ``gone`` the keys of those that are there no more; ``gaps``
-    and ``marks`` are given anew, all of them, where one came.
+    and ``marks`` are given anew, all of them, where one came. ``annotations`` are those that
+    changed, ``unannotated`` the ids of those that are there no more.
     """
     if session is None:
         return {}
@@ -101,14 +110,20 @@ def news(session: Session | None, told: Told) -> Json:
         found["turns"] = [turn(row) for row in changes.rows]
     if changes.gone:
         found["gone"] = [f"{connection}.{order}" for connection, order in changes.gone]
+    n_noted_bytes = _noted_bytes(session)
+    is_noted = n_noted_bytes != told.n_noted_bytes
+    # A turn that ends, or goes, may be what an annotation is about.
+    if is_noted or (n_noted_bytes and (changes.gone or any(r.is_final for r in changes.rows))):
+        noted = Noted.of(session)
+        found |= noted.news(told.noted or Noted())
+        told.noted = noted
     _meet(session, changes.rows, told)
     rare = session.rare_events(told.n_rare)
     head = _head(session, told)
     has_ended = told.head.get("is_live") and not head["is_live"]
     if has_ended or any(not isinstance(entry.event, ev.ServerEvent) for entry in rare):
         found["gaps"] = gaps(session)
-    n_noted_bytes = _noted_bytes(session)
-    if n_noted_bytes != told.n_noted_bytes:
+    if is_noted:
         found["marks"] = marks(session)
     heard = sound(session, told.n_columns)
     if heard["n_columns"] > told.n_columns:
@@ -267,6 +282,7 @@ def _meet(session: Session, rows: Iterable[tables.TurnRow], told: Told) -> None:
     """Number speakers in the order in which they come: channels first, then as they are heard."""
     told.speakers |= dict.fromkeys(session.speakers)
     told.speakers |= dict.fromkeys(row.speaker for row in rows if row.speaker)
+    told.speakers |= dict.fromkeys(told.noted.speakers if told.noted else ())
 
 
 def _silence() -> Json:

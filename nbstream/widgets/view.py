@@ -77,7 +77,10 @@ class View(anywidget.AnyWidget):  # type: ignore[misc]
     def whole(self, told: page.Told | None = None) -> dict[str, Any]:
         """Everything, as the trait `state` has it."""
         with self._lock:
-            known = page.Told(speakers=dict(self._told.speakers)) if told is None else told
+            if told is None:  # A page that joins is told what the others know.
+                known = page.Told(speakers=dict(self._told.speakers), noted=self._told.noted)
+            else:
+                known = told
             return {"seq": self._seq} | page.whole(self._session, known)
 
     def __repr__(self) -> str:
