@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -96,6 +96,8 @@ def changes(talk: Talk, imported: pd.DataFrame) -> list[Change]:
         found += _of_turns(talk, turns, [row for kind, row in rows if kind == TURNS])
     now = [r for t in every if t.kind in (LABELS, NOTES) for s in t.spans for r in _parts(t, s)]
     then = [r for kind, row in rows if kind in (LABELS, NOTES) for r in _split(kind, row)]
+    if imported.attrs.get("format") == "audacity":  # It can't say of whom a label is.
+        now, then = ([replace(r, speaker="") for r in side] for side in (now, then))
     gone, new = _differing([r for r in now if r.kind in kinds], then)
     found += [(r.start_ms, {"remove": id_}) for r in gone for id_ in r.ids]
     found += [(r.start_ms, _added(talk, turns, r)) for r in new]
@@ -126,7 +128,10 @@ def _of_turns(
     n_moved = sum(
         max(abs(a.start_ms - b.start_ms), abs(a.end_ms - b.end_ms)) > _SAME_MS for a, b in pairs
     )
-    n_lost, n_new = len(now) - len(pairs), len(then) - len(pairs)
+    n_new = len(then) - len(pairs)
+    there = {mine.key for mine, _ in pairs}
+    # A turn in which nothing was said is no interval in some formats.
+    n_lost = sum(turn.key not in there and turn.text != "" for turn in now)
     if n_moved or n_lost or n_new:
         warnings.warn(
             f"turns stay as the service had them: {n_moved} moved in the file, {n_lost} are not in "

@@ -266,7 +266,6 @@ def read_spans(path: str | Path) -> pd.DataFrame:
         raise
     if found.attrs["format"] == "audacity":  # A label without a speaker is the speaker.
         found["speaker"] = found["speaker"].fillna(found["text"])
-    if (found["tier"] != found["speaker"]).any() or found.attrs["format"] == "audacity":
-        found = found[found["kind"] == TURNS]
+    found = found[found["kind"] == TURNS]
     found = found.assign(text=found["text"].fillna(""))
     return found[["start_s", "end_s", "speaker", "text"]].reset_index(drop=True)

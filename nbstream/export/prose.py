@@ -23,7 +23,7 @@ def text(talk: Talk, *, speakers: bool = True, times: bool = False) -> str:
         Whether lines begin with the speaker, and with the time.
     """
     lines = []
-    for turn in talk.said():
+    for turn in filter(lambda turn: turn.text, talk.said()):
         at = f"[{clock(turn.start_s)}] " if times and turn.is_timed else ""
         who = f"{turn.speaker}: " if speakers and turn.speaker else ""
         lines.append(f"{at}{who}{turn.text}\n")
@@ -32,7 +32,7 @@ def text(talk: Talk, *, speakers: bool = True, times: bool = False) -> str:
 
 def markdown(talk: Talk, *, times: bool = True) -> str:
     """A heading, turns under their speakers, with labels and notes, and free notes at the end."""
-    said = talk.said()
+    said = [turn for turn in talk.said() if turn.text]
     speakers = [name for name in dict.fromkeys(turn.speaker for turn in said) if name]
     facts = [talk.started_at[:19].replace("T", " "), clock(talk.duration_s)]
     facts += [", ".join(speakers)] if speakers else []

@@ -20,6 +20,7 @@ def render(talk: Talk) -> str:
         for tier in tiers(talk)
         if tier.kind == TURNS
         for span in tier.spans
+        if span.text
     ]
     return "".join(
         f"SPEAKER {name} {channel} {start / 1000:.3f} {(end - start) / 1000:.3f} "

@@ -40,7 +40,7 @@ def wav(
     to : Path
         Where it is written.
     turn : int or (int, int), optional
-        Number of a turn, or its connection and number.
+        A row of `Session.turns`, from 0 (-1: the last), or ``(connection, turn_order)``.
     label : str, optional
         Every span with this label, one after the other, 0.3 s of silence between them.
     start_s, end_s : float, optional
@@ -125,20 +125,19 @@ def _parts(
 def _turn(talk: Talk, turn: int | TurnKey) -> pd.Series[Any]:
     turns = talk.turns
     if isinstance(turn, tuple):
-        is_it = (turns["connection"] == turn[0]) & (turns["turn_order"] == turn[1])
+        found = turns[(turns["connection"] == turn[0]) & (turns["turn_order"] == turn[1])]
+    elif turn < 0:
+        found = turns.iloc[turn:][:1] if -turn <= len(turns) else turns[:0]
     else:
-        is_it = turns["turn_order"] == turn
-    found = turns[is_it]
-    if len(found) == 1 and not found[["start_s", "end_s"]].isna().any(axis=None):
-        return found.iloc[0]
-    keys = list(zip(turns["connection"], turns["turn_order"], strict=True))
-    known = ", ".join(f"({c}, {t})" for c, t in (keys if found.empty else list(keys))[:20])
-    what = "is not there" if found.empty else "has no times, or is there on several connections"
-    raise ParameterError(
-        f"turn {turn!r} {what}.",
-        hint=f"Give connection and turn order: turn=(0, 3). There are {known}.",
-        parameter="turn",
-    )
+        found = turns[turns.index == turn]
+    if found.empty or found[["start_s", "end_s"]].isna().any(axis=None):
+        raise ParameterError(
+            f"turn {turn!r} " + ("is not a final one." if found.empty else "has no times."),
+            hint=f"{len(turns)} turns are final: give a row of session.turns, or turn=(0, 3), "
+            "connection and turn order.",
+            parameter="turn",
+        )
+    return found.iloc[0]
 
 
 def _label(talk: Talk, label: str) -> list[tuple[float, float]]:

@@ -100,8 +100,9 @@ class Talk:
     name : str
         For titles, and for the file's name inside formats that have one.
     turns : DataFrame
-        Final turns: columns of `nbstream.tables.SCHEMA`, and ``label`` (several are joined by
-        "; "), ``note``, ``corrected``, ``speaker_corrected``.
+        Final turns, under their number in `Session.turns`: columns of `nbstream.tables.SCHEMA`,
+        and ``label`` (several are joined by "; "), ``note``, ``corrected``,
+        ``speaker_corrected``.
     words : DataFrame
         Words of these turns, as they were recognised.
     annotations : DataFrame
@@ -149,7 +150,7 @@ class Talk:
         """A table by its name; texts hold nothing that can't be written as UTF-8."""
         own = {"turns": self.turns, "words": self.words, "annotations": self.annotations}
         if name in own:
-            return own[name]
+            return _writable(own[name])
         if name not in self.more:
             raise ParameterError(
                 f"there is no table {name!r}.",
@@ -232,15 +233,15 @@ def talk_of(session: SessionLike) -> Talk:
     noted = getattr(session, "annotations", None)
     annotations = _annotations(noted if isinstance(noted, pd.DataFrame) else no_annotations())
     turns, words = session.turns, session.words
-    turns = turns[turns["is_final"].astype(bool)].reset_index(drop=True)
+    turns = turns[turns["is_final"].astype(bool)]
     final = pd.MultiIndex.from_frame(turns[["connection", "turn_order"]])
     of_final = pd.MultiIndex.from_frame(words[["connection", "turn_order"]]).isin(final)
     meta = session.meta
     return Talk(
         name=session.name or session.folder.name,
-        turns=_writable(with_annotations(turns, annotations)),
-        words=_writable(words[of_final].reset_index(drop=True)),
-        annotations=_writable(annotations),
+        turns=with_annotations(turns, annotations),
+        words=words[of_final].reset_index(drop=True),
+        annotations=annotations,
         duration_s=session.duration_s,
         sample_rate_hz=int(meta.get("sample_rate_hz", SAMPLE_RATE_HZ)),
         n_channels=int(meta.get("channels", 1)),
