@@ -44,6 +44,13 @@ export function badge(name, speakers, /** @type {HTMLElement} */ at = element("s
   return at;
 }
 
+/** A label on its colour. @param {{text: string, colour: string}} label */
+export function chip({ text, colour }) {
+  const made = element("span", "nbs-chip", { title: `Label ${text}` }, text);
+  made.style.setProperty("--nbs-label", colour);
+  return made;
+}
+
 /**
  * What draws a part, made such that it says in its place what goes wrong.
  * @template {any[]} A

@@ -1,6 +1,7 @@
 // frame.js: the turns as a table: which columns there are, in what order the rows stand, and the
 // rows as CSV and Markdown. Pure.
 
+import { remarksText } from "./remarks.js";
 import { speakerOf } from "./words.js";
 
 /**
@@ -18,6 +19,9 @@ export const COLUMNS = [
   column("start_s", "Start (s)", "number", "78px", ""),
   column("end_s", "End (s)", "number", "78px", "less"),
   column("transcript", "Text", "text", "", "", (turn) => turn.text),
+  column("label", "Labels", "label", "104px", "", (turn) => textsOf(turn.remarks?.labels)),
+  column("note", "Notes", "label", "140px", "asked", (turn) => textsOf(turn.remarks?.notes)),
+  column("corrected", "Corrected", "text", "", "asked", (turn) => turn.remarks?.corrected?.text ?? ""),
   column("n_words", "Words", "number", "68px", "extra"),
   column("confidence", "Confidence", "number", "96px", "extra"),
   column("arrived_s", "Arrived (s)", "number", "94px", "extra"),
@@ -29,15 +33,21 @@ function column(name, title, kind, width, room, value = (turn) => turn[name]) {
   return { name, title, kind, width, room, value };
 }
 
+/** Several as one cell has them. */
+function textsOf(/** @type {{text: string}[] | undefined} */ said) {
+  return (said ?? []).map(({ text }) => text).join("; ");
+}
+
 /**
  * Names of the columns that are shown: those chosen, else what is of use.
- * @param {string[] | null} chosen @param {boolean} withSpeakers
+ * @param {string[] | null} chosen @param {boolean} withSpeakers @param {boolean} withLabels
  */
-export function shownColumns(chosen, withSpeakers) {
+export function shownColumns(chosen, withSpeakers, withLabels = false) {
   const names = COLUMNS.map(({ name }) => name);
   const known = chosen?.filter((name) => names.includes(name)) ?? [];
   if (known.length) return COLUMNS.filter(({ name }) => known.includes(name));
-  return COLUMNS.filter(({ name, room }) => room !== "asked" && (name !== "speaker" || withSpeakers));
+  const used = { speaker: withSpeakers, label: withLabels };
+  return COLUMNS.filter(({ name, room }) => room !== "asked" && (used[name] ?? true));
 }
 
 /** Text of a cell, as it is read. @param {Column} column @param {any} turn */
@@ -55,9 +65,9 @@ export function folded(/** @type {string} */ text) {
 /** @type {WeakMap<object, {of: string, is: string}>} what is searched in a turn, made once */
 const SEARCHED = new WeakMap();
 
-/** Whether text or speaker of a turn has each of the words. @param {any} turn @param {string[]} wanted */
+/** Whether speaker, text or remarks of a turn have each of the words. @param {any} turn @param {string[]} wanted */
 export function hasAll(turn, wanted) {
-  const of = `${speakerOf(turn)}\n${turn.text}`;
+  const of = [speakerOf(turn), turn.text, turn.remarks ? remarksText(turn.remarks) : ""].join("\n");
   let known = SEARCHED.get(turn);
   if (known?.of !== of) SEARCHED.set(turn, (known = { of, is: folded(of) }));
   return wanted.every((word) => known.is.includes(word));

@@ -1,7 +1,8 @@
 // line.js: one turn of a transcript: time, speaker, words. A word that stays keeps its element, so
 // that a message changes what is new in it and nothing else.
 
-import { badge, classed, element, mark, say } from "./elements.js";
+import { badge, chip, classed, element, mark, say } from "./elements.js";
+import { remarksText } from "./remarks.js";
 import { compare, DOUBTFUL, GUESSED, pieces, speakerOf, timeText } from "./words.js";
 
 /** How doubtful a word is: "" not, "1" below 0.6, "2" below 0.4. */
@@ -19,6 +20,8 @@ export class Line {
     this.said = element("span", "nbs-said", { dir: "auto" });
     this.element = element("div", "nbs-turn", { role: "listitem", "data-key": key });
     this.element.append(this.at, this.badge, this.said);
+    /** What people say about it; in the page where there is any. */
+    this.remarks = element("div", "nbs-remarks");
     /** @type {import("./words.js").Piece[]} */
     this.pieces = [];
     /** @type {{gap: Text, word: HTMLElement}[]} as in `pieces` */
@@ -36,6 +39,7 @@ export class Line {
     if (speaker) badge(speaker, speakers, this.badge);
     classed(line, "nbs-partial", !turn.is_final);
     mark(line, "aria-posinset", String(number + 1));
+    if (drawn.remarks !== turn.remarks) this._remark((drawn.remarks = turn.remarks));
     if (drawn.text === turn.text && drawn.words === turn.words && drawn.withDoubt === withDoubt) return;
     this._write(pieces(turn), drawn.is_final === false);
     for (const [i, { confidence }] of this.pieces.entries()) {
@@ -45,7 +49,23 @@ export class Line {
       mark(word, "title", doubtful ? `confidence ${confidence.toFixed(2)}` : null);
     }
     const { text, words, is_final } = turn;
-    this.drawn = { text, words, is_final, withDoubt };
+    Object.assign(drawn, { text, words, is_final, withDoubt });
+  }
+
+  /** Labels, notes and the corrected text stand under what was heard. */
+  _remark(/** @type {import("./remarks.js").Remarks} */ remarks) {
+    const text = remarksText(remarks);
+    classed(this.element, "nbs-is-corrected", remarks.corrected !== null);
+    if (!text) return this.remarks.remove();
+    const { labels, notes, corrected } = remarks;
+    const parts = labels.map((label) => chip(label));
+    for (const note of notes) parts.push(element("span", "nbs-note", { dir: "auto" }, note.text));
+    if (corrected) {
+      const said = corrected.text || "(nothing was said)";
+      parts.unshift(element("span", "nbs-corrected", { dir: "auto" }, said));
+    }
+    this.remarks.replaceChildren(...parts);
+    if (!this.remarks.isConnected) this.said.after(this.remarks);
   }
 
   /** Put `fresh` in the place of what is there; a word that stays keeps its element. */

@@ -52,7 +52,10 @@ class Noted:
         return {"annotations": list(self.annotations.values()), "labels": list(self.labels)}
 
     def news(self, before: Noted) -> Json:
-        """What is new since `before`: ``annotations`` that changed, ids ``unannotated``, ``labels``."""
+        """What is new since `before`.
+
+        ``annotations`` that changed, the ids of those ``unannotated``, ``labels``; each where one is.
+        """
         changed = [
             said for id_, said in self.annotations.items() if before.annotations.get(id_) != said
         ]

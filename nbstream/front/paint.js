@@ -10,6 +10,7 @@ import { speakerOf } from "./words.js";
  *   text: height at its top that is left to words; channel: null where there is only one */
 
 const MOST_TURNS = 300; // drawn one by one; more are too thin to be told apart
+const LABEL_PX = 5; // of a stripe of labels
 const TICKS_PX_PER_S = 36; // from here on words have ticks
 const WORDS_PX_PER_S = 100; // from here on most have room for their text
 
@@ -211,6 +212,46 @@ export function paintWords(paper, store, lane) {
     context.font = paper.font(11);
   }
   return missing;
+}
+
+/**
+ * Labels of turns and spans: a stripe in their colours over each, and what is being worked on.
+ * @param {Paper} paper @param {import("./store.js").Store} store @param {Lane} lane
+ */
+export function paintRemarks(paper, store, lane) {
+  const { context, dense, span } = paper;
+  const chosen = store.byKey.get(store.chosen);
+  if (chosen && chosen.start_s !== null && isOn(chosen, lane.channel)) {
+    const [left, right] = [paper.x(chosen.start_s), paper.x(chosen.end_s ?? 0)];
+    context.strokeStyle = paper.colour("text");
+    context.lineWidth = 1.5 * dense;
+    context.strokeRect(left, lane.top + dense, right - left, lane.height - 2 * dense);
+  }
+  if (!store.remarks.size) return;
+  const n = store.firstAfter(span.end_s) - store.firstAfter(span.start_s);
+  if (n > MOST_TURNS) return paintLabelBands(paper, store, lane);
+  for (const turn of store.turnsIn(span.start_s, span.end_s)) {
+    if (!isOn(turn, lane.channel)) continue;
+    const { labels } = turn.remarks;
+    const thick = (LABEL_PX * dense) / labels.length;
+    for (const [i, { colour }] of labels.entries()) {
+      paper.fill(colour, turn.start_s ?? 0, turn.end_s ?? 0, lane.top + i * thick, thick);
+    }
+  }
+}
+
+/** Labels of turns that are too many for stripes: where there is any, the colour of the first. */
+export function paintLabelBands(paper, store, /** @type {Lane} */ lane) {
+  if (!store.remarks.size) return;
+  const n = Math.ceil(paper.width / paper.dense);
+  const px_s = paper.dense / paper.per_s;
+  const begin_s = paper.span.start_s;
+  const heard = owners(store, { start_s: begin_s, end_s: begin_s + n * px_s }, n, lane.channel);
+  for (const [i, turn] of heard.entries()) {
+    const colour = turn?.remarks.labels[0]?.colour;
+    const at_s = begin_s + i * px_s;
+    if (colour) paper.fill(colour, at_s, at_s + px_s, lane.top, LABEL_PX * paper.dense);
+  }
 }
 
 /** Gaps and pauses of a lane: hatched, and named where there is room. */

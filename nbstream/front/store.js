@@ -2,19 +2,21 @@
 // folder, a replay, or a file without a kernel. Views read it and listen; feeders change it.
 
 import { Pyramid } from "./pyramid.js";
+import { NOTHING_SAID, remarksOf, spansOf } from "./remarks.js";
 
 /**
  * @typedef {[string, number, number, number]} Word text, start_s, end_s, confidence
  * @typedef {{key: string, connection: number, turn: number, channel: number | null,
  *   speaker: string | null, start_s: number | null, end_s: number | null, text: string,
  *   n_words: number, confidence: number | null, arrived_s: number | null, is_final: boolean,
- *   words: Word[] | null}} Turn words are null where they have not been sent
+ *   words: Word[] | null, remarks: import("./remarks.js").Remarks}} Turn words are null where they
+ *   have not been sent
  * @typedef {{start_s: number, end_s: number, kind: string, cause: string,
  *   channel: number | null}} Gap kind: gap, overflow, pause; a channel where it is of one alone
  * @typedef {{at_s: number, text: string}} Mark
  * @typedef {{name: string, folder: string, state: string, is_live: boolean, duration_s: number,
  *   speakers: string[]}} Head
- * @typedef {"head" | "turns" | "sound" | "range" | "cursor"} Kind what has changed
+ * @typedef {"head" | "turns" | "sound" | "range" | "cursor" | "chosen"} Kind what has changed
  */
 
 /** What identifies a turn. @param {{connection: number, turn: number}} row */
@@ -47,11 +49,25 @@ export class Store {
     this.gaps = [];
     /** @type {Mark[]} */
     this.marks = [];
+    /** @type {Map<string, import("./remarks.js").Annotation>} by id, in the order they were made */
+    this.annotations = new Map();
+    /** @type {[string, string][]} the label set: name, colour */
+    this.labels = [];
+    /** @type {Map<string, import("./remarks.js").Remarks>} what is said about turns, by their key */
+    this.remarks = new Map();
+    /** @type {import("./remarks.js").NotedSpan[]} what is said about anything else, in order */
+    this.spans = [];
     this.sound = new Pyramid();
     /** What is looked at, in s of audio; null follows the end of a live session. */
     this.range = /** @type {{start_s: number, end_s: number} | null} */ (null);
     /** The place that is pointed at, or played; null for none. */
     this.cursor_s = /** @type {number | null} */ (null);
+    /** Whether the cursor is where it is being played: then a pointer leaves it alone. */
+    this.is_playing = false;
+    /** The turn, or the span, that is being worked on; "" for none. */
+    this.chosen = "";
+    /** Which turns are shown in transcript and table; null for all. */
+    this.only = /** @type {((turn: Turn) => boolean) | null} */ (null);
     /** Length of the longest turn, in s. */
     this.longest_s = 0;
     this.seq = -1;
@@ -69,15 +85,17 @@ export class Store {
     const is_same = state.head.folder === this.head.folder;
     this.seq = state.seq;
     this.head = state.head;
-    this.turns = state.turns.map((/** @type {any} */ row) => ({ ...row, key: keyOf(row) }));
+    this.turns = state.turns.map((/** @type {any} */ row) => this._made(row));
     this.turns.sort(inOrder);
     this.byKey = new Map(this.turns.map((turn) => [turn.key, turn]));
     this.longest_s = this.turns.reduce((longest_s, turn) => Math.max(longest_s, lasts(turn)), 0);
     this.gaps = state.gaps;
     this.marks = state.marks;
+    this.annotations = new Map();
+    this._note(state);
     this.sound = new Pyramid(state.sound);
-    if (!is_same) [this.range, this.cursor_s] = [null, null];
-    this._say("head", "turns", "sound", "range", "cursor");
+    if (!is_same) [this.range, this.cursor_s, this.chosen] = [null, null, ""];
+    this._say("head", "turns", "sound", "range", "cursor", "chosen");
   }
 
   /**
@@ -96,8 +114,12 @@ export class Store {
     this._say("head");
     if (delta.turns || delta.gone) {
       for (const key of delta.gone ?? []) this._remove(key);
-      for (const row of delta.turns ?? []) this._put({ ...row, key: keyOf(row) });
+      for (const row of delta.turns ?? []) this._put(this._made(row));
       this._say("turns");
+    }
+    if (delta.annotations || delta.unannotated || delta.labels) {
+      this._note(delta);
+      this._say("turns", "sound");
     }
     if (delta.gaps) this.gaps = delta.gaps;
     if (delta.marks) this.marks = delta.marks;
@@ -133,6 +155,29 @@ export class Store {
     this._say("cursor");
   }
 
+  /** Point with a hand, which is left alone while something plays. */
+  hover(/** @type {number | null} */ at_s) {
+    if (!this.is_playing) this.point(at_s);
+  }
+
+  /** Work on a turn, or a span. */
+  choose(/** @type {string} */ key) {
+    if (key === this.chosen) return;
+    this.chosen = key;
+    this._say("chosen");
+  }
+
+  /** Show some turns, or all, in transcript and table. */
+  show(/** @type {((turn: Turn) => boolean) | null} */ only) {
+    this.only = only;
+    this._say("turns");
+  }
+
+  /** Turns that are to be shown. @returns {Turn[]} */
+  get listed() {
+    return this.only ? this.turns.filter(this.only) : this.turns;
+  }
+
   /** Turns that touch a stretch. @returns {Turn[]} */
   turnsIn(/** @type {number} */ start_s, /** @type {number} */ end_s) {
     let from = this.firstAfter(start_s - this.longest_s);
@@ -163,6 +208,26 @@ export class Store {
   on(listener) {
     this._listeners.add(listener);
     return () => this._listeners.delete(listener);
+  }
+
+  /** @returns {Turn} */
+  _made(/** @type {any} */ row) {
+    const key = keyOf(row);
+    return { ...row, key, remarks: this.remarks.get(key) ?? NOTHING_SAID };
+  }
+
+  /** Take in what is said about the session. */
+  _note(/** @type {any} */ { annotations = [], unannotated = [], labels = this.labels }) {
+    for (const id of unannotated) this.annotations.delete(id);
+    for (const one of annotations) {
+      this.annotations.delete(one.id); // what was changed last goes last
+      this.annotations.set(one.id, one);
+    }
+    this.labels = labels;
+    const all = [...this.annotations.values()];
+    this.remarks = remarksOf(all, labels);
+    this.spans = spansOf(all, labels);
+    for (const turn of this.turns) turn.remarks = this.remarks.get(turn.key) ?? NOTHING_SAID;
   }
 
   _put(/** @type {Turn} */ turn) {

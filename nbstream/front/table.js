@@ -111,7 +111,7 @@ export function table(store, el, { frame = "" } = {}) {
 
   function drawHead() {
     const withSpeakers = store.head.speakers.length > 0 || store.turns.some((turn) => speakerOf(turn));
-    columns = shownColumns(chosen, withSpeakers);
+    columns = shownColumns(chosen, withSpeakers, store.labels.length > 0);
     const shape = JSON.stringify([columns.map(({ name }) => name), sort, chosen !== null]);
     if (head.dataset.shape === shape) return;
     head.dataset.shape = shape;
@@ -156,7 +156,7 @@ export function table(store, el, { frame = "" } = {}) {
 
   function draw() {
     drawHead();
-    rows = arrange(store.turns, field.value, sort, rows);
+    rows = arrange(store.listed, field.value, sort, rows);
     if (store.head.folder !== session) begin();
     say(count, countText(rows.length, store.turns.length));
     mark(grid, "aria-rowcount", String(rows.length + 1));
@@ -215,6 +215,7 @@ export function table(store, el, { frame = "" } = {}) {
   function drawRow(/** @type {HTMLElement} */ line, /** @type {any} */ turn, /** @type {number} */ i) {
     mark(line, "aria-rowindex", String(i + 2));
     mark(line, "aria-current", turn.key === current ? "true" : null);
+    classed(line, "nbs-chosen-turn", turn.key === store.chosen);
     classed(line, "nbs-partial", !turn.is_final);
     for (const [at, column] of columns.entries()) {
       const cell = /** @type {HTMLElement} */ (line.children[at]);
@@ -327,7 +328,7 @@ export function table(store, el, { frame = "" } = {}) {
   const off = store.on((changed) => {
     if (changed.has("cursor")) current = store.turns[turnAt(store.turns, store.cursor_s)]?.key ?? "";
     if (changed.has("turns") || changed.has("head")) safely();
-    else if (changed.has("cursor")) safelyRows();
+    else if (changed.has("cursor") || changed.has("chosen")) safelyRows();
   });
   safely();
   return () => {

@@ -1,7 +1,7 @@
 // transcript.js: what was said, as one reads it: finals settled, partials lighter, newest at the
 // end. Turns stand in blocks; only the blocks near what is seen have anything in them.
 
-import { element, followEnd, guarded, keepKeys, mark, say } from "./elements.js";
+import { classed, element, followEnd, guarded, keepKeys, mark, say } from "./elements.js";
 import { Line } from "./line.js";
 import { DOUBTFUL, GUESSED, lookAt, turnAt } from "./words.js";
 
@@ -89,11 +89,12 @@ export function transcript(store, el) {
   }
 
   function draw() {
-    turns = store.turns.filter((turn) => turn.text);
+    turns = store.listed.filter((turn) => turn.text);
     if (store.head.folder !== session) begin();
     if (empty.hidden !== turns.length > 0) empty.hidden = turns.length > 0;
     const { is_live, folder } = store.head;
-    say(empty, folder && !is_live ? "Nothing was transcribed." : "What is said appears here.");
+    const nothing = folder && !is_live ? "Nothing was transcribed." : "What is said appears here.";
+    say(empty, store.only && store.turns.length ? "No turn is left." : nothing);
     layBlocks();
     const focused = area.contains(document.activeElement) ? document.activeElement : null;
     const key_of_focus = focused ? here : "";
@@ -136,6 +137,7 @@ export function transcript(store, el) {
       let line = lines.get(turn.key);
       if (!line) lines.set(turn.key, (line = new Line(turn.key)));
       line.draw(turn, first + i, store.head.speakers, withDoubt);
+      classed(line.element, "nbs-chosen-turn", turn.key === store.chosen);
       mark(line.element, "aria-setsize", store.head.is_live ? "-1" : String(turns.length));
       if (line.element === place) place = place.nextElementSibling;
       else parent.insertBefore(line.element, place);
@@ -178,7 +180,8 @@ export function transcript(store, el) {
       return;
     }
     const { start_s, end_s } = store.range;
-    const looked_at = store.turnsIn(start_s, end_s).filter((turn) => turn.text);
+    const is_listed = store.only ?? (() => true);
+    const looked_at = store.turnsIn(start_s, end_s).filter((turn) => turn.text && is_listed(turn));
     const seen_too = looked_at.some(({ key }) => lines.has(key) && isInSight(lines.get(key).element));
     if (looked_at.length && !seen_too) show(turns.indexOf(looked_at[0]));
   }
@@ -283,11 +286,15 @@ export function transcript(store, el) {
 
   const safely = guarded(el, "The transcript", draw);
   const safelyLook = guarded(el, "The transcript", drawRange);
+  const safelyChoose = guarded(el, "The transcript", () => {
+    for (const { key, element: line } of lines.values()) classed(line, "nbs-chosen-turn", key === store.chosen);
+  });
   const safelyPoint = guarded(el, "The transcript", () => drawCursor(true));
   const off = store.on((changed) => {
     if (changed.has("turns") || changed.has("head")) safely();
     if (changed.has("range")) safelyLook();
     if (changed.has("cursor")) safelyPoint();
+    if (changed.has("chosen")) safelyChoose();
   });
   safely();
   return () => {

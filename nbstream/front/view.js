@@ -1,12 +1,7 @@
-// view.js: sound, transcript and table of one session under each other; the entry of the widget.
+// view.js: sound, transcript and table of one session; the entry of the widget.
 
-import { element, guarded, keepKeys } from "./elements.js";
 import { widgetOf } from "./feed.js";
-import { countText, table } from "./table.js";
-import { transcript } from "./transcript.js";
-import { waveform } from "./waveform.js";
-
-const WIDE_PX = 560; // from here on there is room for a table
+import { panel } from "./panel.js";
 
 /**
  * All views of a store in `el`, as wide as it is. @returns {() => void} the end of that
@@ -14,36 +9,7 @@ const WIDE_PX = 560; // from here on there is room for a table
  * @param {{frame?: string}} options frame: the code that gives the turns as a DataFrame
  */
 export function mount(store, el, options = {}) {
-  el.classList.add("nbs-view");
-  keepKeys(el);
-  /** @type {(() => void)[]} */
-  const ends = [];
-  const part = (/** @type {string} */ what, /** @type {HTMLElement} */ parent, begin) => {
-    const place = element("div");
-    parent.append(place);
-    guarded(parent, what, () => ends.push(begin(place)))();
-  };
-  part("The sound", el, (place) => waveform(store, place));
-  part("The transcript", el, (place) => transcript(store, place));
-  const fold = /** @type {HTMLDetailsElement} */ (element("details", "nbs-fold"));
-  const summary = element("summary", "", {}, "Table");
-  fold.append(summary);
-  el.append(fold);
-  part("The table", fold, (place) => table(store, place, options));
-
-  // How wide it is can be told once it is in the page; after that it is up to the reader.
-  const wide = new ResizeObserver(() => {
-    if (!el.clientWidth) return;
-    fold.open = el.clientWidth >= WIDE_PX;
-    wide.disconnect();
-  });
-  wide.observe(el);
-  summary.addEventListener("click", () => wide.disconnect());
-  ends.push(() => wide.disconnect());
-  return () => {
-    for (const end of ends) end();
-    el.replaceChildren();
-  };
+  return panel(store, el, options);
 }
 
 export default widgetOf(mount);

@@ -4,7 +4,7 @@
 
 import { onDrag, placeIn } from "./drag.js";
 import { element, guarded, keepKeys, mark, say } from "./elements.js";
-import { lanes, middleOf, paintBands, paintHoles, paintMarks, paintSound, paintTimes, paintTurns, paintWords, Paper } from "./paint.js";
+import { lanes, middleOf, paintBands, paintHoles, paintLabelBands, paintMarks, paintRemarks, paintSound, paintTimes, paintTurns, paintWords, Paper } from "./paint.js";
 import { around, following, isOn, moved, opening, overviewEnd, spanText, within, wordsAround, zoomed } from "./span.js";
 import { pieces, speakerOf, timeText } from "./words.js";
 
@@ -22,8 +22,11 @@ const HELP =
 /**
  * The sound of a store in `el`. @returns {() => void} the end of that
  * @param {import("./store.js").Store} store @param {HTMLElement} el
+ * @param {{help?: string, onShown?: (span: import("./span.js").Span) => void}} options
+ *   help: what keys and mouse do, where they do something else; onShown: called where another
+ *   stretch is shown
  */
-export function waveform(store, el) {
+export function waveform(store, el, { help: keyHelp = HELP, onShown = () => {} } = {}) {
   el.classList.add("nbs-part", "nbs-sound");
   keepKeys(el);
   const bar = element("div", "nbs-bar");
@@ -43,7 +46,7 @@ export function waveform(store, el) {
   );
   const detail = element("div", "nbs-detail", { tabindex: "0", role: "application" });
   const detailCanvas = /** @type {HTMLCanvasElement} */ (element("canvas"));
-  const help = element("span", "nbs-hidden", {}, HELP);
+  const help = element("span", "nbs-hidden", {}, keyHelp);
   help.id = `nbs-keys-${Math.random().toString(36).slice(2)}`;
   mark(detail, "aria-describedby", help.id);
   detail.append(detailCanvas);
@@ -121,6 +124,7 @@ export function waveform(store, el) {
   function drawDetail() {
     const paper = new Paper(detailCanvas);
     shown = span();
+    onShown(shown);
     paper.show(shown);
     const bottom = paper.height - AXIS_PX * paper.dense;
     const tiles = [];
@@ -131,10 +135,11 @@ export function waveform(store, el) {
       tiles.push(...paintSound(paper, store, lane));
       keys.push(...paintWords(paper, store, lane));
       paintHoles(paper, store, lane);
+      paintRemarks(paper, store, lane);
     }
     paintMarks(paper, store, bottom);
     paintTimes(paper, bottom, 64);
-    if (pointer) store.point(timeAt(pointer.x)); // the sound moves under a pointer that rests
+    if (pointer) store.hover(timeAt(pointer.x)); // the sound moves under a pointer that rests
     if (store.cursor_s !== null) paper.fill(paper.colour("text"), store.cursor_s, store.cursor_s, 0, bottom, 0.8);
     if (tiles.length) store.ask({ kind: "tiles", tiles: unique(tiles) });
     if (keys.length) store.ask({ kind: "words", keys });
@@ -150,6 +155,7 @@ export function waveform(store, el) {
       paintBands(paper, store, lane);
       tiles.push(...paintSound(paper, store, lane));
       paintHoles(paper, store, lane);
+      paintLabelBands(paper, store, lane);
     }
     paintMarks(paper, store, bottom, false);
     paintTimes(paper, bottom, 90);
@@ -170,7 +176,7 @@ export function waveform(store, el) {
     const turn = store.cursor_s === null ? null : turnAtCursor();
     if (!turn) {
       const other = placeText();
-      if (said.dataset.key !== other) said.replaceChildren(other || HELP);
+      if (said.dataset.key !== other) said.replaceChildren(other || keyHelp);
       said.dataset.key = other;
       return;
     }
@@ -251,11 +257,11 @@ export function waveform(store, el) {
 
   detail.addEventListener("pointermove", (event) => {
     pointer = placeIn(detail, event);
-    store.point(timeAt(pointer.x));
+    store.hover(timeAt(pointer.x));
   });
   detail.addEventListener("pointerleave", () => {
     pointer = null;
-    store.point(null);
+    store.hover(null);
   });
   detail.addEventListener("dblclick", (event) => {
     pointer = placeIn(detail, event);

@@ -19,8 +19,9 @@ export function timeText(/** @type {number | null} */ s) {
   return h ? `${h}:${two(m)}:${two(rest)}` : `${m}:${two(rest)}`;
 }
 
-/** Who speaks: the label, else the channel, else nobody. @param {any} turn */
+/** Who speaks: as corrected, the label, the channel, or nobody. @param {any} turn */
 export function speakerOf(turn) {
+  if (turn.remarks?.speaker) return turn.remarks.speaker.text;
   if (turn.speaker) return turn.speaker;
   return turn.channel === null || turn.channel === undefined ? "" : String(turn.channel + 1);
 }

@@ -78,7 +78,7 @@ test("turns of a stretch are found, long ones that began well before it too", ()
 
 test("listeners hear once what has changed, whatever came together", async () => {
   const store = loaded([]);
-  assert.deepEqual(["cursor", "head", "range", "sound", "turns"], await told(store));
+  assert.deepEqual(["chosen", "cursor", "head", "range", "sound", "turns"], await told(store));
 
   store.apply({ seq: 1, head: head(), turns: [turn(0, 1, 2)] });
   store.apply({ seq: 2, head: head() });
