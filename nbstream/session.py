@@ -343,6 +343,41 @@ class Session:
             )
         return self._notes.add(self.fold_rows(), from_table(table), author)
 
+    def import_(
+        self, path: str | Path, *, format: str | None = None, author: str | None = None
+    ) -> list[str]:
+        """Take over what was edited in another program, in one step that `undo` takes back.
+
+        Parameters
+        ----------
+        path : path
+            What `export` wrote and somebody edited: ``.TextGrid``, ``.eaf``, ``.rttm``, or
+            Audacity's ``.txt``. A file that was not edited changes nothing.
+        format : str, optional
+            If the name does not say it.
+        author : str, optional
+            As in `annotate`.
+
+        Returns
+        -------
+        list of str
+            Ids of the annotations that are new or changed, and of those that are gone.
+
+        Raises
+        ------
+        ParameterError
+            If the file can't be read as what it is called. Then nothing is changed.
+
+        """
+        from nbstream import export
+
+        found = export.changes(export.talk_of(self), export.read(path, format=format))
+        gone = [str(change["remove"]) for change in found if "remove" in change]
+        new = [change for change in found if "remove" not in change]
+        if not found:
+            return []
+        return self._notes.add(self.fold_rows(), new, author, without=gone) + gone
+
     @property
     def annotations(self) -> pd.DataFrame:
         """One row an annotation; columns in `nbstream.annotate.COLUMNS`."""

@@ -454,6 +454,43 @@ def test_channels_keep_their_annotations(tmp_path: Path) -> None:
     )
 
 
+def test_a_textgrid_that_was_edited_comes_back_as_one_step(
+    session: nb.Session, tmp_path: Path
+) -> None:
+    """An export without an edit changes nothing; an edit changes what was edited."""
+    from praatio import textgrid
+
+    session.annotate(turn=0, label="greeting", note="friendly")
+    session.annotate(start_s=2.5, end_s=3, label="noise")
+    path = session.export(tmp_path / "talk.TextGrid")
+    assert [] == session.import_(path)
+    before = session.annotations
+    grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=False)
+    for name in grid.tierNames:
+        tier = grid.getTier(name)
+        entries = [
+            (start, end, text.replace("Who is it?", "Who's there?"))
+            for start, end, text in tier.entries
+            if text != "noise"
+        ]
+        if len(entries) > 0:
+            grid.replaceTier(name, tier.new(entries=entries))
+        else:
+            grid.replaceTier(name, tier.new(entries=[(2.5, 3, "music")]))
+    grid.save(str(path), "long_textgrid", includeBlankSpaces=True)
+    changed = session.import_(path, author="praat")
+    assert "Who's there?" == session.turns["corrected"][1]
+    assert "noise" not in set(session.annotations["value"])
+    assert {"greeting", "friendly", "Who's there?"} <= set(session.annotations["value"])
+    assert set(changed) == set(session.undo())
+    assert before.equals(session.annotations)
+    session.redo()
+    assert [] == session.import_(path)
+    assert "praat" in set(session.annotations["author"])
+    with pytest.raises(ParameterError, match="no file"):
+        session.import_(tmp_path / "none.TextGrid")
+
+
 # -- while it records, and from several processes ----------------------------------------------
 
 
@@ -470,7 +507,9 @@ def test_a_session_is_annotated_while_it_records(tmp_path: Path) -> None:
     folder.append_audio(noise(3), 4.0)
     longer = turn(0, "So we went on and on.", final=True)
     folder.append_event(protocol.decode(json.dumps(longer)), 3.0, 0)
-    folder.append_event(protocol.decode(json.dumps(turn(1, "Ah.", final=True, start_ms=2500))), 3.0, 0)
+    folder.append_event(
+        protocol.decode(json.dumps(turn(1, "Ah.", final=True, start_ms=2500))), 3.0, 0
+    )
     assert ["long"] == list(live.turns["label"].dropna())
     row = live.annotations.set_index("id").loc[id_]
     assert live.turns["end_s"][0] == row["end_s"]

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -81,8 +81,12 @@ class Notes:
         rows: Sequence[TurnRow],
         wanted: Iterable[Mapping[str, Any]],
         author: str | None = None,
+        *,
+        without: Collection[str] = (),
     ) -> list[str]:
         """Annotate, all at once or not at all; `wanted` are keywords of `Session.annotate`.
+
+        Annotations whose ids are in `without` are taken away in the same step.
 
         Returns
         -------
@@ -96,7 +100,14 @@ class Notes:
         ids: list[str] = []
 
         def make(log: Log) -> list[Change]:
-            return _lines(wishes, log.annotations(), rows, ids)
+            there = log.annotations()
+            kept = [change for change in there if change.id not in without]
+            gone = [change for change in there if change.id in without]
+            step = _new_id()
+            removed = [replace(c, at=head.at, author=head.author, value=None) for c in gone]
+            lines = [replace(change, op="remove") for change in removed]
+            lines += _lines(wishes, kept, rows, ids)
+            return [replace(line, step=step) for line in lines]
 
         self._folder.annotations.append(make)
         return ids
@@ -196,13 +207,11 @@ def _lines(
     known = {_identity(change, change.value, turn_of.get(change.id)): change for change in there}
     named = [replace(wish.where, id=str(n)) for n, wish in enumerate(wishes)]
     wanted = annotate.resolve(named, rows)
-    step, lines = _new_id(), []
+    lines = []
     for change, wish in zip(named, wishes, strict=True):
         identity = _identity(change, wish.value, wanted.get(change.id))
         before = known.get(identity)
-        line = replace(
-            wish.where, id=before.id if before else _new_id(), step=step, value=wish.value
-        )
+        line = replace(wish.where, id=before.id if before else _new_id(), value=wish.value)
         ids.append(line.id)
         if before is None or before.value != wish.value:
             lines.append(line)
