@@ -392,6 +392,37 @@ class Session:
         """Take away the annotation of that id, or several at once."""
         self._notes.remove([id] if isinstance(id, str) else id, author)
 
+    def reannotate(
+        self,
+        id: str | Iterable[str],
+        value: str | None = None,
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        author: str | None = None,
+    ) -> None:
+        """Change annotations that are there, as one step: what they say, or where they are.
+
+        Parameters
+        ----------
+        id : str or several
+            Of the annotations.
+        value : str, optional
+            The new label, or text.
+        start_s, end_s : float, optional
+            The new span; the annotation is about that from then on, not about a turn.
+        author : str, optional
+            As in `annotate`.
+
+        Raises
+        ------
+        ParameterError
+            Of an unknown id, an empty label, a span outside the recording. Then nothing changes.
+
+        """
+        span_s = None if start_s is None and end_s is None else (start_s, end_s)
+        self._notes.change([id] if isinstance(id, str) else id, value, span_s, author)
+
     def undo(self, *, author: str | None = None) -> list[str]:
         """Take back the last step of annotating, whoever did it; or the last of `author`.
 

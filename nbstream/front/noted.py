@@ -54,7 +54,8 @@ class Noted:
     def news(self, before: Noted) -> Json:
         """What is new since `before`.
 
-        ``annotations`` that changed, the ids of those ``unannotated``, ``labels``; each where one is.
+        ``annotations`` that changed, ids of those ``unannotated``, ``labels``; what is empty is not
+        there.
         """
         changed = [
             said for id_, said in self.annotations.items() if before.annotations.get(id_) != said

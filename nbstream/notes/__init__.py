@@ -118,19 +118,36 @@ class Notes:
         who, at, step = _who(author), _now(), _new_id()
 
         def make(log: Log) -> list[Change]:
-            found = [(id_, log.find(id_)) for id_ in wanted]
-            for id_, change in found:
-                if change is None or id_ == annotate.LABELS:
-                    raise ParameterError(
-                        f"there is no annotation {id_!r}.",
-                        hint="Ids are in session.annotations.",
-                        parameter="id",
-                    )
             return [
                 replace(change, at=at, author=who, op="remove", step=step, value=None)
-                for _, change in found
-                if change is not None
+                for change in _found(log, wanted)
             ]
+
+        self._folder.annotations.append(make)
+
+    def change(
+        self,
+        ids: Iterable[str],
+        value: str | None = None,
+        span_s: tuple[float | None, float | None] | None = None,
+        author: str | None = None,
+    ) -> None:
+        """Give annotations another value, another span, or both; all at once or not at all."""
+        wanted = list(dict.fromkeys(ids))
+        who, at, step = _who(author), _now(), _new_id()
+        reader = self._reader(())
+
+        def make(log: Log) -> list[Change]:
+            lines = []
+            for before in _found(log, wanted):
+                now = (
+                    before if value is None else replace(before, value=text_of(value, before.kind))
+                )
+                if span_s is not None:
+                    now = reader.moved(now, *span_s)
+                if now != before:
+                    lines.append(replace(now, at=at, author=who, op="set", step=step, of=""))
+            return lines
 
         self._folder.annotations.append(make)
 
@@ -197,6 +214,21 @@ def default_author() -> str:
 
 def _who(author: str | None) -> str:
     return default_author() if author is None else text_of(author, "author")
+
+
+def _found(log: Log, ids: Iterable[str]) -> list[Change]:
+    """Annotations of those ids, or ParameterError."""
+    found = []
+    for id_ in ids:
+        change = log.find(id_)
+        if change is None or id_ == annotate.LABELS:
+            raise ParameterError(
+                f"there is no annotation {id_!r}.",
+                hint="Ids are in session.annotations.",
+                parameter="id",
+            )
+        found.append(change)
+    return found
 
 
 def _lines(

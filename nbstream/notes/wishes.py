@@ -137,6 +137,11 @@ class Reader:
                 )
         return replace(where, start_s=start_s, end_s=end_s, channel=channel)
 
+    def moved(self, where: Change, start_s: Any, end_s: Any) -> Change:
+        """`where` on another span, or ParameterError; it is about no turn any more."""
+        wanted = {"start_s": start_s, "end_s": end_s, "channel": where.channel}
+        return self._span(replace(where, connection=None, turn_order=None), wanted)
+
     def position(self, at_s: Any, name: str) -> float:
         """A position in the recording, in s, or ParameterError."""
         try:
