@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import math
 from collections.abc import Sequence
 from datetime import datetime
@@ -61,6 +62,10 @@ class Recorded(Protocol):
         """One row a turn."""
 
     @property
+    def annotations(self) -> pd.DataFrame:
+        """One row an annotation."""
+
+    @property
     def gaps(self) -> pd.DataFrame:
         """One row a hole."""
 
@@ -101,6 +106,7 @@ def report_html(session: Recorded, *, sound: bool = True, again: str = "") -> st
         _picture(session, rows),
         _sound(session) if sound else "",
         _table(rows),
+        _p(_marked(session)),
         _p(_timing(session)),
         _p(_holes(session)),
         f"<p>{escape(again)} Kept in <code>{escape(str(session.folder))}</code>; "
@@ -129,7 +135,7 @@ def _facts(session: Recorded, rows: Sequence[TurnRow]) -> list[str]:
         " ".join(filter(None, [name, model])),
         f"{n_final} turn{'' if n_final == 1 else 's'}",
     ]
-    if meta.get("cost_usd"):
+    if "cost_usd" in meta and service.get("name") != "local":
         billed_min = meta.get("billed_s", 0.0) / 60
         facts.append(f"{billed_min:.1f} min billed, about {meta['cost_usd']:.2f} USD")
     if session.state != "stopped":
@@ -148,7 +154,16 @@ def _picture(session: Recorded, rows: list[TurnRow]) -> str:
     peaks = session.peaks()
     if not len(peaks):
         return ""
-    png = plots.picture(peaks, rows, session.turns, end_s=session.duration_s)
+    gaps = session.gaps
+    png = plots.picture(
+        peaks,
+        # Numbers of turns begin anew on each connection.
+        [dataclasses.replace(row, turn_order=i) for i, row in enumerate(rows)],
+        session.turns.assign(turn_order=range(len(rows))),
+        end_s=session.duration_s,
+        marks_s=[at_s for at_s, _ in _marks(session)],
+        pauses_s=gaps.loc[gaps["kind"] == "pause", "start_s"].tolist(),
+    )
     about = f"Waveform of {clock_text(session.duration_s)} with {len(rows)} turns"
     source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
     return f'<p><img src="{source}" alt="{about}" style="max-width:100%"></p>'
@@ -167,29 +182,46 @@ def _sound(session: Recorded) -> str:
         where = escape(str(session.folder / "audio.wav"))
         return f"<p>Too long to be kept in the notebook: the sound is <code>{where}</code>.</p>"
     source = f"data:audio/{kind};base64," + base64.b64encode(data).decode("ascii")
-    return f'<p><audio controls src="{source}" style="width:100%"></audio></p>'
+    # What is inside is read where a page takes the player away.
+    where = escape(str(session.folder / "audio.wav"))
+    player = f'<audio controls src="{source}" style="width:100%;max-width:480px">'
+    return f"<p>{player}The sound is <code>{where}</code>.</audio></p>"
 
 
 def _table(rows: Sequence[TurnRow]) -> str:
     if not rows:
         return "<p>Nobody said a word.</p>"
     has_speakers = any(row.speaker for row in rows)
-    names = ["start (s)", "end (s)", *["speaker"] * has_speakers, "text"]
-    head = "".join(f'<th style="{_CELL}">{name}</th>' for name in names)
-    body = "".join(f"<tr>{_cells(row, has_speakers)}</tr>" for row in rows[-NEWEST:])
+    names = ["turn", "start (s)", "end (s)", *["speaker"] * has_speakers, "text"]
+    head = "".join(f'<th style="{_CELL};white-space:nowrap">{name}</th>' for name in names)
+    numbered = list(enumerate(rows))[-NEWEST:]
+    body = "".join(f"<tr>{_cells(i, row, has_speakers)}</tr>" for i, row in numbered)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     earlier = len(rows) - NEWEST
     rest = f"<p>{earlier} earlier turns are in the folder.</p>" if earlier > 0 else ""
     return f'<div style="max-height:24em;overflow:auto">{table}</div>{rest}'
 
 
-def _cells(row: TurnRow, has_speakers: bool) -> str:
+def _cells(number: int, row: TurnRow, has_speakers: bool) -> str:
     text = escape(row.transcript) if row.is_final else f"<em>{escape(row.transcript)}</em>"
     times = [f"{t:.2f}" if math.isfinite(t) else "" for t in (row.start_s, row.end_s)]
-    cells = [(time, _NUMBER) for time in times]
+    cells = [(cell, _NUMBER) for cell in (str(number), *times)]
     cells += [(escape(row.speaker or ""), _CELL)] * has_speakers
     cells.append((text, _CELL))
     return "".join(f'<td style="{style}">{cell}</td>' for cell, style in cells)
+
+
+def _marks(session: Recorded) -> list[tuple[float, str]]:
+    table = session.annotations
+    table = table[table["kind"] == "mark"].sort_values("start_s")
+    texts = table["value"].fillna("").astype(str)
+    return list(zip(table["start_s"].tolist(), texts.tolist(), strict=True))
+
+
+def _marked(session: Recorded) -> str:
+    said = [f"{clock_text(at_s)} {text}".strip() for at_s, text in _marks(session)]
+    rest = f" and {len(said) - NEWEST} more" if len(said) > NEWEST else ""
+    return f"Marked: {', '.join(said[:NEWEST])}{rest}." if said else ""
 
 
 def _timing(session: Recorded) -> str:

@@ -519,7 +519,7 @@ def test_a_paused_take_stops_when_its_page_was_closed(make: Make) -> None:
         (Snapshot(State.RECORDING, behind_s=0.4), ("Recording", "")),
         (Snapshot(State.RECORDING, behind_s=12.4), ("Recording", "catching up: 12 s behind")),
         (Snapshot(State.RECONNECTING, retry_in_s=2.1), ("Reconnecting", "in 3 s")),
-        (Snapshot(State.PAUSED), ("Paused", "nothing is recorded or paid for")),
+        (Snapshot(State.PAUSED), ("Paused", "nothing is recorded")),
         (Snapshot(State.PAUSED, behind_s=4), ("Paused", "catching up: 4 s behind")),
         (Snapshot(State.DRAINING), ("Finishing", "waiting for the last turn")),
         (Snapshot(State.STOPPED, behind_s=9), ("Stopped", "")),

@@ -36,7 +36,8 @@ export function levelText(dbfs, clipped) {
  *   repeat: boolean, target: any}} event
  */
 export function pressedBy({ key, ctrlKey, metaKey, altKey, shiftKey, repeat, target }) {
-  if (ctrlKey || metaKey || altKey || shiftKey || repeat || target.closest(OWN_KEYS)) return null;
+  if (ctrlKey || metaKey || altKey || shiftKey || repeat) return null;
+  if (target.closest(OWN_KEYS)?.closest(".nbs-recorder")) return null; // not what is around it
   if (key === " " && target.closest("button")) return null;
   return KEY_PRESSES[key.toLowerCase()] ?? null;
 }

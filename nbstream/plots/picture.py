@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy.typing as npt
@@ -26,6 +27,8 @@ def picture(
     table: pd.DataFrame,
     *,
     end_s: float,
+    marks_s: Sequence[float] = (),
+    pauses_s: Sequence[float] = (),
 ) -> bytes:
     """Waveform and turns as a PNG, some 20 KB; of several speakers, with a lane for each.
 
@@ -42,6 +45,8 @@ def picture(
         They again, as ``turns``.
     end_s : float
         Length of the recording.
+    marks_s, pauses_s : sequence of float
+        Where the person marked, and paused: lines, of which the second are dotted.
 
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -56,6 +61,10 @@ def picture(
         session(peaks, rows, ax=ax, end_s=end_s)
     else:
         turns(peaks, table, ax=ax, end_s=end_s)
+    for at_s in marks_s:
+        ax.axvline(at_s, color=style.CHANGED, linewidth=1.2)
+    for at_s in pauses_s:
+        ax.axvline(at_s, color=style.foreground(), linewidth=1.2, linestyle=":")
     if style.lightness(style.foreground()) < 50:
         figure.set_facecolor("white")  # however transparent the style in use would have it
     file = io.BytesIO()

@@ -88,7 +88,7 @@ def _detail(snapshot: Snapshot) -> str:
     if snapshot.state is State.DRAINING:
         details.append("waiting for the last turn")
     if snapshot.state is State.PAUSED and snapshot.behind_s < BEHIND_S:
-        details.append("nothing is recorded or paid for")
+        details.append("nothing is recorded")
     if snapshot.retry_in_s is not None:
         details.append(f"in {math.ceil(snapshot.retry_in_s)} s")
     if is_running(snapshot.state) and snapshot.behind_s >= BEHIND_S:

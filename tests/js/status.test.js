@@ -7,9 +7,10 @@ import {
   billed, isPlain, levelText, meterFraction, pressedBy,
 } from "../../nbstream/front/status.js";
 
-/** A key pressed on an element inside of `tags`. */
-function pressed(key, tags = [], more = {}) {
-  const target = { closest: (list) => tags.some((tag) => list.split(", ").includes(tag)) };
+/** A key pressed on an element inside of `tags`, which are in the panel, or around it. */
+function pressed(key, tags = [], more = {}, areAround = false) {
+  const found = { closest: () => (areAround ? null : found) };
+  const target = { closest: (list) => (tags.some((tag) => list.split(", ").includes(tag)) ? found : null) };
   const none = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, repeat: false };
   return pressedBy({ key, target, ...none, ...more });
 }
@@ -27,6 +28,7 @@ test("a key that means something where it is pressed is not the panel's", () => 
   }
   assert.equal(pressed(" ", ["button"]), null); // the button itself is pressed by it
   assert.equal(pressed("m", ["button"]), ".nbs-mark");
+  assert.equal(pressed(" ", ["[role=region]"], {}, true), ".nbs-record"); // a cell is a region
 });
 
 test("a shortcut, or a key that is held down, presses nothing", () => {
