@@ -331,8 +331,7 @@ def test_a_spreadsheet_runs_nothing(tmp_path: Path) -> None:
     assert table["transcript"][1] == "'" + HOSTILE[1]
     assert table["start_s"].tolist() == [0.0] * len(HOSTILE)
     raw = pd.read_csv(write(given, tmp_path / "b.csv", safe=False))
-    assert raw["transcript"][1] == HOSTILE[1]
-    assert raw["transcript"][4] == HOSTILE[4]
+    assert raw["transcript"].tolist() == [text.replace("\x00", "\ufffd") for text in HOSTILE]
 
 
 def test_wav_of_a_part(session: nb.Session, tmp_path: Path) -> None:
@@ -432,6 +431,24 @@ def talk_of_open() -> list[str]:
         audio = staticmethod(lambda *_: np.empty(0, np.int16))
 
     return texts(talk_of(Live()))
+
+
+@pytest.mark.parametrize("made", FORMATS.values(), ids=FORMATS)
+def test_nothing_was_said(made: export.Format, tmp_path: Path) -> None:
+    """A session without a turn is exported as one."""
+    path = write(talk([], duration_s=0.0), tmp_path / f"x{made.suffix}")
+    assert path.exists()
+    if made.read:
+        assert export.read(path).empty
+
+
+@pytest.mark.parametrize("name", ["srt", "vtt", "ass", "textgrid", "eaf", "rttm", "ctm", "stm"])
+def test_turns_without_times_are_not_lost_silently(name: str, tmp_path: Path) -> None:
+    """They have no place where there are times; text and tables have them."""
+    given = talk([{"text": "When?", "speaker": "ada"}])
+    with pytest.warns(UserWarning, match="1 turns are left out"):
+        write(given, tmp_path / "x", format=name)
+    assert write(given, tmp_path / "x.txt").read_text() == "ada: When?\n"
 
 
 def test_the_command_line_exports(session: nb.Session, tmp_path: Path, capsys: Any) -> None:

@@ -8,7 +8,8 @@ from typing import Final
 
 # Line ends of every kind, other control characters, and what XML can't hold.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_NO_TEXT: Final = re.compile("[\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_HALVES: Final = re.compile("[\ud800-\udfff]")
+_NO_XML: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
 _OPENS: Final = dict.fromkeys("\u202a\u202b\u202d\u202e", "\u202c") | dict.fromkeys(
     "\u2066\u2067\u2068", "\u2069"
 )
@@ -23,14 +24,14 @@ def clean(text: object) -> str:
     """
     if not isinstance(text, str):
         return ""
-    text = _CONTROL.sub(" ", valid(text))
+    text = _CONTROL.sub(" ", _NO_XML.sub("\ufffd", text))
     text = re.sub(" {2,}", " ", text).strip()
     return text + _unclosed(text)
 
 
 def valid(text: str) -> str:
     """`text` with U+FFFD for what no encoding can hold, such as half of a surrogate pair."""
-    return _NO_TEXT.sub("\ufffd", text)
+    return _HALVES.sub("\ufffd", text)
 
 
 def token(name: str) -> str:

@@ -19,8 +19,7 @@ def render(talk: Talk) -> str:
             "_".join(no_tags(word.text).split()),
             "" if word.confidence != word.confidence else f" {word.confidence:.3f}",
         )
-        for number, turn in enumerate(talk.said())
-        if turn.is_timed
+        for number, turn in enumerate(talk.timed())
         for word in turn.words
     )
     return "".join(

@@ -50,7 +50,7 @@ def wav(
     """
     parts, channel = _parts(talk, turn, label, start_s, end_s, channel)
     n_channels = 1 if channel is not None else talk.n_channels
-    n_frames = sum(end - start for start, end in parts) + _gap(talk) * (len(parts) - 1)
+    n_frames = sum(end - start for start, end in parts) + _gap(talk) * max(0, len(parts) - 1)
     with open(to, "wb") as file:
         file.write(wav_header(n_frames, talk.sample_rate_hz, n_channels))
         for block in _blocks(talk, parts, channel):

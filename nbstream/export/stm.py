@@ -13,6 +13,6 @@ def render(talk: Talk) -> str:
     return "".join(
         f"{name} {(turn.channel or 0) + 1} {token(turn.speaker)} "
         f"{ms(turn.start_s) / 1000:.3f} {ms(turn.end_s) / 1000:.3f} {no_tags(turn.text)}\n"
-        for turn in talk.said()
-        if turn.is_timed and turn.text
+        for turn in talk.timed()
+        if turn.text
     )

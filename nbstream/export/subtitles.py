@@ -35,7 +35,7 @@ def srt(talk: Talk, *, speakers: bool = False, **limits: float) -> str:
     **limits
         ``max_lines``, ``max_characters``, ``characters_per_s``, ``min_s``, ``max_s``.
     """
-    made = cues(talk.said(), Limits(**limits))  # type: ignore[arg-type]
+    made = cues(talk.timed(), Limits(**limits))  # type: ignore[arg-type]
     before = None
     texts = []
     for cue in made:
@@ -59,7 +59,7 @@ def vtt(talk: Talk, *, speakers: bool = True, word_times: bool = False, **limits
     **limits
         ``max_lines``, ``max_characters``, ``characters_per_s``, ``min_s``, ``max_s``.
     """
-    made = cues(talk.said(), Limits(**limits))  # type: ignore[arg-type]
+    made = cues(talk.timed(), Limits(**limits))  # type: ignore[arg-type]
     texts = []
     for cue in made:
         voice = f"<v {_vtt(cue.speaker)}>" if speakers and cue.speaker else ""
@@ -79,7 +79,7 @@ def ass(talk: Talk, *, karaoke: bool = True, **limits: float) -> str:
     **limits
         ``max_lines``, ``max_characters``, ``characters_per_s``, ``min_s``, ``max_s``.
     """
-    made = cues(talk.said(), Limits(**limits))  # type: ignore[arg-type]
+    made = cues(talk.timed(), Limits(**limits))  # type: ignore[arg-type]
     texts = [_karaoke(cue) if karaoke else _ass(cue.text).replace("\n", "\\N") for cue in made]
     file = _file(made, texts)
     for event, cue in zip(file.events, made, strict=True):

@@ -7,6 +7,7 @@ likewise. Open turns may still change, so they are left out.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,6 +176,25 @@ class Talk:
             word = Piece(clean(text), float(start_s), float(end_s), float(confidence))
             heard.setdefault((int(connection), int(turn_order)), []).append(word)
         return [self._said(row, heard) for row in self.turns.to_dict("records")]
+
+    def timed(self) -> list[Said]:
+        """Those of `said` that have a place in the audio.
+
+        Warns
+        -----
+        UserWarning
+            If others are left out.
+
+        """
+        said = self.said()
+        timed = [turn for turn in said if turn.is_timed]
+        if len(timed) < len(said):
+            warnings.warn(
+                f"{len(said) - len(timed)} turns are left out: the service gave them no times.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return timed
 
     def _said(self, row: Mapping[Any, Any], heard: Mapping[TurnKey, list[Piece]]) -> Said:
         key = (int(row["connection"]), int(row["turn_order"]))

@@ -8,7 +8,6 @@ Times are whole milliseconds: what all of these programs can hold.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -92,11 +91,8 @@ def tiers(talk: Talk) -> list[Tier]:
     UserWarning
         If turns have no words with times: they have no place on a tier.
     """
-    said = talk.said()
-    lost = sum(not turn.is_timed for turn in said)
-    if lost:
-        warnings.warn(f"{lost} turns without times are left out.", UserWarning, stacklevel=_OUTSIDE)
-    turns = {turn.key: _turn(turn) for turn in said if turn.is_timed}
+    said = talk.timed()
+    turns = {turn.key: _turn(turn) for turn in said}
     speaker_of = {turn.key: turn.speaker for turn in said}
     notes = _notes(talk, turns, speaker_of)
     named = [clean(name) for name in talk.speakers]
@@ -208,6 +204,3 @@ def _notes(
         )
         for (kind, speaker, start, end, key, channel), values in together.items()
     ]
-
-
-_OUTSIDE: Final = 3
