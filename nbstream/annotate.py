@@ -262,13 +262,19 @@ def resolve(annotations: Iterable[Change], rows: Sequence[TurnRow]) -> dict[str,
         if not change.is_on_turn:
             continue
         hint = turn = by_key.get((change.connection or 0, change.turn_order or 0))
-        if change.start_s is not None:
+        if change.start_s is not None and not (hint and _is_exactly(change, hint)):
             group = of_channel.get(change.channel, [])
             at = _closest(change, edges[change.channel], group, hint) if group else None
             turn = None if at is None else group[at]
         if turn is not None and (change.kind != TRANSCRIPT or _fits(change, turn)):
             found[change.id] = turn
     return found
+
+
+def _is_exactly(change: Change, row: TurnRow) -> bool:
+    """Whether nothing has moved, as nearly always: then no other turn can overlap it more."""
+    ends_there = change.end_s is None or change.end_s == row.end_s
+    return ends_there and (change.channel, change.start_s) == (row.channel, row.start_s)
 
 
 def _closest(

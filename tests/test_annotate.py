@@ -542,27 +542,42 @@ def test_a_recording_that_runs_is_annotated_from_elsewhere(tmp_path: Path) -> No
 WRITER = """
 import sys, nbstream as nb
 session = nb.open(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
 for n in range(int(sys.argv[3])):
-    session.annotate(turn=0, label=f"{sys.argv[2]}{n}")
-    if n % 5 == 4:
-        session.undo(author=sys.argv[2])
+    session.annotate(turn=0, transcript=f"{sys.argv[2]}{n}", label=f"{sys.argv[2]}{n}")
+    if n % 3 == 2:
+        session.undo()
 """
 
 
 def test_two_processes_lose_nothing(session: nb.Session) -> None:
-    """Both annotate and undo at once: every line whole, every step undone just once."""
+    """Both annotate and undo at once: a turn has one correction, each step is undone just once."""
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(session.folder), name, "40"],
+            [sys.executable, "-c", WRITER, str(session.folder), name, "60"],
             cwd=ROOT,
-            env=os.environ | {"NBSTREAM_AUTHOR": name},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         for name in "ab"
     ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert b"ready\n" == writer.stdout.readline()
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write(b"go\n")
+        writer.stdin.close()
     assert [0, 0] == [writer.wait(60) for writer in writers]
-    kept = {f"{name}{n}" for name in "ab" for n in range(40) if n % 5 != 4}
-    assert kept == set(session.annotations["value"])
-    assert {"set": 80, "undo": 16} == dict(session.annotation_history["op"].value_counts())
+    for writer in writers:
+        assert writer.stdout is not None
+        writer.stdout.close()
+    history = session.annotation_history
+    assert {"set": 240, "undo": 80} == dict(history["op"].value_counts())
+    assert 40 == history.loc[history["op"] == "undo", "of"].nunique()
+    assert 80 == len(session.annotations.query("kind == 'label'"))
+    assert 1 == history.loc[history["kind"] == "transcript", "id"].nunique()
 
 
 KILLED = """

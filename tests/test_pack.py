@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -122,11 +123,15 @@ def test_a_recording_of_silence_can_be_opened_again(
 # -- hostile files -------------------------------------------------------------------------------
 
 
-def zipped(path: Path, session: nb.Session, **extra: bytes | str) -> zipfile.ZipFile:
-    """An archive, still open, with a whole session in it."""
+def zipped(
+    path: Path, session: nb.Session, top: str = "talk/", names: Sequence[str] = pack.FILES
+) -> zipfile.ZipFile:
+    """An archive, still open, with a session in it."""
     archive = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED)
-    for name in pack.FILES:
-        archive.write(session.folder / name, f"talk/{name}")
+    for name in names:
+        info = zipfile.ZipInfo("placeholder")
+        info.filename = info.orig_filename = top + name
+        archive.writestr(info, (session.folder / name).read_bytes())
     return archive
 
 
@@ -174,15 +179,37 @@ def test_names_that_lead_elsewhere_are_refused(
     assert before == listed(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "top",
+    ["../", "/", "//", "C:/", "C:\\x/", ".ssh/", "CON/", "nul.x/", "a\nb/", "a./", "../../x/"],
+)
+def test_a_folder_that_lies_elsewhere_is_refused(
+    session: nb.Session, tmp_path: Path, top: str
+) -> None:
+    """Nothing but the name of a folder may stand before the names of the files."""
+    path = tmp_path / "evil.nbstream"
+    zipped(path, session, top).close()
+    before = listed(tmp_path)
+    with pytest.raises(StoreError, match="would write to"):
+        nb.open(path, into=tmp_path / "out")
+    assert before == listed(tmp_path)
+
+
+def test_a_zip_without_a_folder_is_one_of_its_own_name(session: nb.Session, tmp_path: Path) -> None:
+    """As when the files were zipped by hand."""
+    zipped(tmp_path / "mine.zip", session, "").close()
+    assert "mine" == nb.open(tmp_path / "mine.zip").folder.name
+
+
 def test_links_devices_and_doubles_are_refused(session: nb.Session, tmp_path: Path) -> None:
     """A link could lead out of the folder, and of two files one would hide."""
     path = tmp_path / "evil.nbstream"
     for kind in (stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR):
-        with zipped(path, session) as archive:
-            info = zipfile.ZipInfo("talk/link")
+        with zipped(path, session, names=pack.FILES[:4]) as archive:
+            info = zipfile.ZipInfo("talk/annotations.jsonl")
             info.external_attr = (kind | 0o777) << 16
             archive.writestr(info, "/etc/passwd")
-        with pytest.raises(StoreError, match="link"):
+        with pytest.raises(StoreError, match="is a link"):
             nb.open(path)
     with (
         pytest.warns(UserWarning, match="Duplicate name"),

@@ -62,6 +62,7 @@ def session(tmp_path: Path) -> nb.Session:
     folder.append_event(ev.Sent('{"type":"UpdateConfiguration","prompt":"Zelda is here"}'), 0.1, 0)
     begin = {"type": "Begin", "id": "i", "expires_at": 1}
     say(begin | {"configuration": {"model": "m", "keyterms_prompt": ["Zelda", "castle"]}})
+    say(turn(0, "zel", start_ms=5000))
     for text in ("this", "this is zel", "this is zelda speak", "this is zelda speaking"):
         say(turn(0, text))
     say(turn(0, "This is Zelda speaking.", final=True))
