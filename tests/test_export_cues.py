@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nbstream.errors import ParameterError
 from nbstream.export.clean import clean, fold, no_tags, token
 from nbstream.export.cues import Cue, Limits, cues
 from nbstream.export.pieces import Piece, join, pieces
@@ -163,6 +164,8 @@ def test_limits_can_be_chosen() -> None:
     assert all(len(line) <= 12 for cue in narrow for line in cue.text.split("\n"))
     assert 3 == max(len(cue.lines) for cue in narrow)
     assert all(len(cue.lines) == 1 for cue in cues(said, Limits(max_lines=1)))
+    with pytest.raises(ParameterError, match="max_lines"):
+        Limits(max_lines=0)
 
 
 # -- clean -------------------------------------------------------------------------------------

@@ -177,6 +177,21 @@ def test_a_turn_that_changed_its_tier_changed_its_speaker(given_talk: Talk, tmp_
     ] == edited(given_talk, tmp_path / "x.TextGrid", edit)
 
 
+def test_remarks_stay_with_a_turn_whose_speaker_changed(given_talk: Talk, tmp_path: Path) -> None:
+    """The turn went to another tier; its note did not, or went along: it is the turn's still."""
+
+    def move(grid: textgrid.Textgrid, *kinds: tuple[str, str]) -> None:
+        for kind, text in kinds:
+            grid.getTier(f"{kind}@ada").deleteEntry(Interval(0.5, 1.5, text))
+            tier = textgrid.IntervalTier(f"{kind}@eve", [Interval(0.5, 1.5, text)], 0, 5)
+            grid.addTier(tier)
+
+    turn, note = ("turns", "Good day."), ("notes", "tired?")
+    for moved in ([turn], [turn, note]):
+        found = edited(given_talk, tmp_path / "x.TextGrid", lambda grid, m=moved: move(grid, *m))
+        assert [{"turn": (0, 0), "speaker": "eve"}] == found
+
+
 def test_labels_and_notes_that_were_added(given_talk: Talk, tmp_path: Path) -> None:
     """With the edges of a turn, they are about the turn; else about a span of its channel."""
 

@@ -43,6 +43,7 @@ class _Remark:
     end_ms: int
     value: str
     ids: tuple[str, ...] = ()
+    key: TurnKey | None = None
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -188,10 +189,10 @@ def _overlapping(now: Sequence[_Turn], then: Sequence[_Turn]) -> list[tuple[int,
 def _parts(tier: Any, span: Span) -> Iterable[_Remark]:
     if tier.kind == NOTES:
         ids = tuple(id_ for _, of_value in span.parts for id_ in of_value)
-        yield _Remark(NOTES, tier.speaker, span.start_ms, span.end_ms, span.text, ids)
+        yield _Remark(NOTES, tier.speaker, span.start_ms, span.end_ms, span.text, ids, span.key)
         return
     for value, ids in span.parts:
-        yield _Remark(LABELS, tier.speaker, span.start_ms, span.end_ms, value, ids)
+        yield _Remark(LABELS, tier.speaker, span.start_ms, span.end_ms, value, ids, span.key)
 
 
 def _split(kind: str, row: _Turn) -> Iterable[_Remark]:
@@ -229,9 +230,12 @@ def _differing(
     return gone, new
 
 
-def _is_same(a: _Remark, b: _Remark) -> bool:
-    moved = max(abs(a.start_ms - b.start_ms), abs(a.end_ms - b.end_ms))
-    return a.place == b.place and moved <= _SAME_MS
+def _is_same(mine: _Remark, theirs: _Remark) -> bool:
+    """Whether it is the same remark; of a turn, whoever is said to have spoken it there."""
+    moved = max(abs(mine.start_ms - theirs.start_ms), abs(mine.end_ms - theirs.end_ms))
+    if mine.key is not None:
+        theirs = replace(theirs, speaker=mine.speaker)
+    return mine.place == theirs.place and moved <= _SAME_MS
 
 
 def _added(talk: Talk, turns: Sequence[_Turn], remark: _Remark) -> Change:
@@ -242,7 +246,7 @@ def _added(talk: Talk, turns: Sequence[_Turn], remark: _Remark) -> Change:
         return max(abs(turn.start_ms - remark.start_ms), abs(turn.end_ms - remark.end_ms))
 
     near = [t for t in turns if off_ms(t) <= _ON_TURN_MS]
-    own = [t for t in near if token(t.speaker) == who] or ([] if remark.speaker else near)
+    own = [t for t in near if token(t.speaker) == who] or near
     if own:
         return {"turn": min(own, key=off_ms).key, **what}
     channels = [i for i, name in enumerate(talk.speakers) if token(name) == who]

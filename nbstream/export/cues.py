@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from nbstream.errors import ParameterError
 from nbstream.export.pieces import Piece, join
 from nbstream.export.talk import Said
 from nbstream.tables import TurnKey
@@ -22,13 +23,23 @@ _CLAUSE: Final = (",", ";", ":", "\u2013", "\u2014", "\u3001", "\uff0c")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a cue may be."""
+    """What a cue may be; a word that is longer than a line stays whole, up to 40 letters."""
 
     max_lines: int = 2
     max_characters: int = 42
     characters_per_s: float = 17.0
     min_s: float = 1.0
     max_s: float = 7.0
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if not value > 0:
+                raise ParameterError(
+                    f"{name} is {value!r}: nothing would fit.",
+                    hint="Give a number above 0.",
+                    parameter=name,
+                )
 
 
 @dataclass(frozen=True, slots=True)
