@@ -9,6 +9,7 @@ counts are added up before they are divided.
 from __future__ import annotations
 
 import html
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from nbstream import export
+from nbstream.annotate import clean
 from nbstream.errors import ParameterError
 
 Normalise = Callable[[str], str]
@@ -215,14 +217,15 @@ def from_reference(
 
 
 def _read(reference: str | Path) -> str | pd.DataFrame:
-    path = Path(reference)
-    is_text = isinstance(reference, str) and (len(reference.split()) > 1 or not path.suffix)
-    if is_text and not (len(str(reference)) < 1000 and path.is_file()):
-        return str(reference)
+    path = Path(reference).expanduser()
+    looks_like_one = len(str(reference).split()) == 1 and path.suffix
+    # Path.is_file raises of a text that is too long for a name.
+    if isinstance(reference, str) and not (looks_like_one or os.path.isfile(path)):
+        return reference
     if path.suffix.lower() != ".txt":
         return export.read_spans(path)
     try:
-        text = path.expanduser().read_text("utf-8-sig")
+        text = path.read_text("utf-8-sig")
         # Labels of Audacity are called so as well.
         return export.read_spans(path) if re.match(r"[\d.]+\t[\d.]+\t", text) else text
     except (OSError, UnicodeDecodeError) as error:
@@ -304,7 +307,7 @@ def _ready(text: str, how: Normalise) -> str:
             hint="A function that takes a text and returns a text.",
             parameter="normalise",
         )
-    return " ".join(made.split())
+    return " ".join(clean(made).split())
 
 
 def _rate(errors: pd.Series, total: pd.Series) -> pd.Series:

@@ -221,6 +221,7 @@ def test_no_text_breaks_out_of_the_page(session: nb.Session, text: str) -> None:
     page = session.compare_text(normalise=lambda text: text)._repr_html_()
     assert {"div", "p", "small", "b", "span", "del", "ins"} >= set(re.findall(r"<(\w+)", page))
     session.wer()
+    assert "all" == session.wer(text + " and more words " * 50)["scope"].iloc[-1]
 
 
 def test_without_jiwer_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
