@@ -12,6 +12,7 @@ websocket-client, matplotlib, pandas or the recogniser.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from nbstream._version import __version__
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from nbstream.errors import StoreError as StoreError
     from nbstream.services import AssemblyAI as AssemblyAI
     from nbstream.services import Local as Local
+    from nbstream.services import Replay as Replay
     from nbstream.services import ask_key as ask_key
     from nbstream.session import Session as Session
     from nbstream.sources import AudioFile as AudioFile
@@ -42,16 +44,19 @@ if TYPE_CHECKING:
     from nbstream.sources import devices as devices
     from nbstream.store import recover as recover
     from nbstream.widgets import Recorder as Recorder
+    from nbstream.widgets.replaying import replay as replay
 
 # name -> (module, name there); the module itself where that is empty
 _WHERE = {
     "Recorder": ("widgets", "Recorder"),
     "record": ("engine", "record"),
+    "replay": ("widgets.replaying", "replay"),
     "open": ("engine", "open_session"),
     "Session": ("session", "Session"),
     "Engine": ("engine", "Engine"),
     "AssemblyAI": ("services", "AssemblyAI"),
     "Local": ("services", "Local"),
+    "Replay": ("services", "Replay"),
     "ask_key": ("services", "ask_key"),
     "Sample": ("sources", "Sample"),
     "Dialogue": ("sources", "Dialogue"),
@@ -84,9 +89,22 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'nbstream' has no attribute {name!r}")
     module, inner = _WHERE[name]
     loaded = importlib.import_module(f"nbstream.{module}")
+    if "nbstream.session" in sys.modules:
+        _hand_down()
     value = getattr(loaded, inner) if inner else loaded
     globals()[name] = value
     return value
+
+
+def _hand_down() -> None:
+    """Let sessions be inspected: they know nothing of widgets, which stand above them."""
+    session = sys.modules["nbstream.session"].Session
+    session.viewer = staticmethod(lambda one: _inspector().Inspector(one))
+    session.shower = staticmethod(lambda one: _inspector().show(one))
+
+
+def _inspector() -> Any:
+    return importlib.import_module("nbstream.widgets.inspector")
 
 
 def __dir__() -> list[str]:

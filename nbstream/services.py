@@ -1,4 +1,4 @@
-"""Where audio goes: `AssemblyAI` or `Local`. Endpoint, credentials, options, limits.
+"""Where audio goes: `AssemblyAI`, `Local` or `Replay`. Endpoint, credentials, options, limits.
 
 The key lives in a `Secret` here and in the handshake's header, and nowhere else: not in a repr,
 a log, a file or a widget.
@@ -15,12 +15,16 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+import weakref
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Protocol, Unpack
 
+from nbstream import events as ev
 from nbstream import protocol
 from nbstream.audio import SAMPLE_RATE_HZ
-from nbstream.errors import AuthError, ConnectError, ParameterError, RecogniserError
+from nbstream.errors import AuthError, ConnectError, ParameterError, RecogniserError, StoreError
+from nbstream.eventlog import EventLog
 from nbstream.protocol.closing import KEY_HINT
 from nbstream.protocol.parameters import API_VERSION, PARAMETERS
 from nbstream.secret import Secret
@@ -266,13 +270,95 @@ class Local:
             return cls._server
 
 
+class Replay:
+    """A session that was recorded, as a service: it says again what was said then.
+
+    Each message comes, word for word, when as much audio was sent as had been sent then. So it
+    needs the audio of that session, at the same speed, as `nb.replay` has it; no key, no network,
+    no recogniser.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The session's folder.
+    speed : float
+        That of the source, by which delays are shortened; 0: there are none.
+
+    Raises
+    ------
+    StoreError
+        If there is no session in it.
+
+    """
+
+    name = "replay"
+    max_speed: float | None = None
+    usd_per_hour = 0.0
+
+    def __init__(self, folder: str | Path, *, speed: float = 1.0) -> None:
+        self.folder = Path(folder).expanduser().absolute()
+        self.speed = speed
+        self.options: dict[str, Any] = {}
+        self.model = _model_of(self.folder)
+        self._server: _LocalServer | None = None
+        self._lock = threading.Lock()  # guards which server it is
+
+    def __repr__(self) -> str:
+        return f"Replay({str(self.folder)!r}, speed={self.speed:g})"
+
+    def check(self) -> None:
+        """Raise `StoreError` if the session is gone."""
+        _model_of(self.folder)
+
+    def url(self) -> str:
+        """Full address of a connection to the beginning; starts the server if it is not running."""
+        return self.url_at(0)
+
+    def url_at(self, start_frame: int, channel: int | None = None) -> str:
+        """Address of a connection that hears the recording from `start_frame` on."""
+        place = {"_start_frame": start_frame, "_speed": self.speed}
+        place |= {} if channel is None else {"_channel": channel}
+        return f"{self._running().base}/v3/ws?" + urllib.parse.urlencode(place)
+
+    def headers(self) -> dict[str, Secret]:
+        """Headers of the handshake, with the key that only this process and its server know."""
+        return {"Authorization": self._running().key}
+
+    def describe(self) -> dict[str, Any]:
+        """What ``session.json`` keeps of the service."""
+        of = {"name": self.name, "model": self.model, "options": self.options}
+        return of | {"session": self.folder.name, "speed": self.speed}
+
+    def _running(self) -> _LocalServer:
+        with self._lock:
+            if self._server is None or not self._server.is_alive():
+                self._server = _LocalServer("--replay", str(self.folder))
+                weakref.finalize(self, self._server.kill).atexit = False
+            return self._server
+
+
+def _model_of(folder: Path) -> str:
+    """The model that was used in a session."""
+    log = EventLog(folder / "events.jsonl")
+    try:
+        about = json.loads((folder / "session.json").read_text("utf-8"))
+        log.scan()
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{folder} can't be replayed: {error}.", hint="Is it a session's folder?", path=folder
+        ) from error
+    begins = (e.event for e in log[:100] if isinstance(e.event, ev.Begin))
+    used = next((begin.model for begin in begins), None)
+    return used or str(about.get("service", {}).get("model") or "")
+
+
 class _LocalServer:
     """The recogniser's process: its address, its key, and its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str) -> None:
         self.key = Secret(secrets.token_urlsafe(24))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "nbstream.local", "--port", "0", "--with-parent"],
+            [sys.executable, "-m", "nbstream.local", "--port", "0", "--with-parent", *arguments],
             stdin=subprocess.PIPE,  # its end-of-file tells the server that we are gone
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -297,6 +383,14 @@ class _LocalServer:
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it at once: nobody can reach it any more."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def ask_key() -> None:
@@ -339,6 +433,12 @@ def resolve(service: Service | str | None) -> Service:
 def resolve_again(description: Mapping[str, Any]) -> Service:
     """A service like the one that `Service.describe` told of; without what it kept secret."""
     options = {k: v for k, v in description.get("options", {}).items() if v != "***"}
+    if description.get("name") == Replay.name:
+        raise ParameterError(
+            "a replayed session can't be transcribed by what it was replayed from.",
+            hint='Give a service, such as "local".',
+            parameter="service",
+        )
     if description.get("name") == "local":
         return Local(**options)
     endpoint = str(description.get("endpoint", HOSTS[None]))

@@ -129,6 +129,8 @@ class Context:
         It hears `channel`; with `live`, what is said on it now.
         """
         url, headers = self.service.url(), self.service.headers()
+        if url_at := getattr(self.service, "url_at", None):  # What it says depends on the place.
+            url = url_at(start_frame, channel)
         left_s = math.inf if self.stop_by is None else self.stop_by - time.monotonic()
         connection = Connection(url, headers, timeout_s=min(HANDSHAKE_TIMEOUT_S, max(1.0, left_s)))
         with self.news:

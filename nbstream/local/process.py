@@ -12,8 +12,13 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbstream.errors import NbstreamError
+
+if TYPE_CHECKING:
+    from nbstream.local.model import Model
+    from nbstream.local.replay import Recording
 
 KEY_VARIABLE = "NBSTREAM_LOCAL_KEY"
 
@@ -32,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--single-use-tokens", action="store_true", help="a token opens one session only")
     add("--faults", action="store_true", help="for tests: allow _fault=NAME:VALUE in queries")
     add("--with-parent", action="store_true", help="end when stdin ends")
+    add("--replay", type=Path, metavar="FOLDER", help="tell a recorded session again instead")
 
 
 def serve(
@@ -47,6 +53,7 @@ def serve(
     single_use_tokens: bool = False,
     faults: bool = False,
     with_parent: bool = False,
+    replay: Path | None = None,
 ) -> int:
     """Serve until Ctrl+C or SIGTERM; prints one line with the address when ready.
 
@@ -60,6 +67,9 @@ def serve(
     with_parent : bool
         End, too, when stdin does: with the process that holds its other end; Ctrl+C is then that
         process's affair and ignored here.
+    replay : Path, optional
+        A session's folder: its messages are told again as its audio comes in, and nothing is
+        recognised.
     **options
         As `server.Server`.
 
@@ -68,10 +78,8 @@ def serve(
     int
         Exit status: 0 after a proper end, 1 if it could not start (one sentence on stderr).
     """
-    from nbstream.local.model import Model
-
     try:
-        model = Model.load()
+        model = _model(replay)
         from nbstream.local.server import Server
 
         server = Server(
@@ -118,6 +126,16 @@ def serve(
         )
         return 1
     return 0
+
+
+def _model(replay: Path | None) -> Model | Recording:
+    if replay is not None:
+        from nbstream.local.replay import Recording
+
+        return Recording(replay)
+    from nbstream.local.model import Model
+
+    return Model.load()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

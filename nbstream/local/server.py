@@ -40,6 +40,7 @@ from nbstream.local.checks import Refusal
 from nbstream.local.connection import Connection, Rates
 from nbstream.local.faults import NO_FAULTS, Faults
 from nbstream.local.model import Model
+from nbstream.local.replay import Recording, ReplayConnection
 
 MAX_MESSAGE_BYTES: Final = 128 * 1024
 _CLOSE_REASON: Final = "See Error message for details"
@@ -57,8 +58,8 @@ class Server:
 
     Parameters
     ----------
-    model : Model
-        The loaded recogniser.
+    model : Model or Recording
+        The loaded recogniser; or a session that is told again instead.
     host, port
         Where to listen; port 0 takes a free one.
     key : str
@@ -89,7 +90,7 @@ class Server:
 
     def __init__(
         self,
-        model: Model,
+        model: Model | Recording,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -240,7 +241,7 @@ class Server:
         assert self._pool is not None
         _, query = _split(websocket.request.path)
         faults = self._faults_now[websocket]
-        connection: Connection | None = None
+        connection: Connection | ReplayConnection | None = None
         try:
             if faults.close_1011_at_open:
                 async with _drained(websocket):
@@ -251,15 +252,18 @@ class Server:
                 parse_qs(query).get("token", [""])[-1],
             )
             self._limit_sessions(faults)
-            connection = Connection(
-                websocket,
-                checks.connect(query),
-                model=self._model,
-                pool=self._pool,
-                rates=self._rates,
-                faults=faults,
-                cap_s=cap_s,
-            )
+            if isinstance(self._model, Recording):
+                connection = ReplayConnection(websocket, self._model, **_replayed(query))
+            else:
+                connection = Connection(
+                    websocket,
+                    checks.connect(query),
+                    model=self._model,
+                    pool=self._pool,
+                    rates=self._rates,
+                    faults=faults,
+                    cap_s=cap_s,
+                )
             await connection.run()
         except Refusal as refusal:
             await _refuse(websocket, refusal, connection, faults)
@@ -282,7 +286,10 @@ class Server:
 
 
 async def _refuse(
-    websocket: ServerConnection, refusal: Refusal, connection: Connection | None, faults: Faults
+    websocket: ServerConnection,
+    refusal: Refusal,
+    connection: Connection | ReplayConnection | None,
+    faults: Faults,
 ) -> None:
     with contextlib.suppress(ConnectionClosed):
         async with _drained(websocket) as to_the_end:
@@ -331,6 +338,17 @@ def _keep_buffers_small(listener: socket.socket) -> None:
 def _split(target: str) -> tuple[str, str]:
     path, _, query = target.partition("?")
     return "/" + path.lstrip("/"), query
+
+
+def _replayed(query: str) -> dict[str, Any]:
+    """What a connection hears of a session that is told again."""
+    given = {name: values[-1] for name, values in parse_qs(query).items()}
+    try:
+        channel = int(given["_channel"]) if "_channel" in given else None
+        start_frame, speed = int(given.get("_start_frame", 0)), float(given.get("_speed", 1))
+    except ValueError as exc:
+        raise Refusal(3006, f"User Input Validation Error: {exc}") from None
+    return {"channel": channel, "start_frame": start_frame, "speed": speed}
 
 
 def _json(status: int, data: Mapping[str, Any]) -> Response:
