@@ -226,6 +226,27 @@ def test_the_words_of_subtitles_are_those_of_the_talk(real: Talk, tmp_path: Path
         assert sorted(words) == sorted(shown.split())
 
 
+def test_subtitles_run_nothing(tmp_path: Path) -> None:
+    """What was said is no tag, override, time line or block of its own, in any of the formats."""
+    given = hostile()
+    n_cues = len(export.cues.cues(given.said()))
+    for name, options in (("a.vtt", {}), ("b.vtt", {"word_times": True}), ("c.srt", {})):
+        shown = write(given, tmp_path / name, **options).read_text("utf-8")
+        blocks = shown.removeprefix("WEBVTT\n\n").rstrip("\n").split("\n\n")
+        assert n_cues == len(blocks) == shown.count("-->")
+        assert all(block.count("\n") <= 3 for block in blocks)
+        assert not re.search(r"<(?!v |\d\d:)", shown)
+        assert "{\\" not in shown
+    shown = write(given, tmp_path / "d.ass", karaoke=False).read_text("utf-8")
+    assert "{" not in shown
+    assert n_cues == shown.count("\nDialogue: ")
+    timed = write(given, tmp_path / "e.ass").read_text("utf-8")
+    assert not re.search(r"\{(?!\\k\d+\})", timed)
+    assert "C:\\\u2060new" in write(
+        talk([{"text": r"C:\new", "start_s": 0.0, "end_s": 1.0}]), tmp_path / "f.srt"
+    ).read_text("utf-8")
+
+
 def test_vtt_tells_who_speaks_and_when_each_word(real: Talk, tmp_path: Path) -> None:
     """Voice tags, and on request times that run forward within the cue."""
     shown = write(real, tmp_path / "talk.vtt", word_times=True).read_text("utf-8")

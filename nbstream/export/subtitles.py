@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pysubs2 import SSAFile
 
 # pysubs2 and players take a backslash before these letters for a line end, or a brace for a tag.
-_BACKSLASH = re.compile(r"\\(?=[nNh{}])|(?<=\{)\\")
+_BACKSLASH = re.compile(r"\\(?=[nNh{}])")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
@@ -103,16 +103,20 @@ def _file(made: list[Cue], texts: list[str]) -> SSAFile:
 
 def _srt(text: str) -> str:
     """SRT has no escapes: what players take for tags gets wide brackets."""
-    safe = _TAG.sub("\uff1c", text.replace("-->", "--\uff1e"))
-    return _BACKSLASH.sub(r"\\" + "\u2060", safe).replace("{\\", "{\u2060\\")
+    return _unbroken(_TAG.sub("\uff1c", text.replace("-->", "--\uff1e")))
 
 
 def _vtt(text: str) -> str:
-    return _BACKSLASH.sub(r"\\" + "\u2060", html.escape(text, quote=False))
+    return _unbroken(html.escape(text, quote=False))
 
 
 def _ass(text: str) -> str:
-    return _BACKSLASH.sub(r"\\" + "\u2060", no_tags(text))
+    return _unbroken(no_tags(text))
+
+
+def _unbroken(text: str) -> str:
+    """`text` with an invisible joiner where a backslash would be a line end, or begin a tag."""
+    return _BACKSLASH.sub("\\\\\u2060", text.replace("{\\", "{\u2060\\"))
 
 
 def _timed_lines(cue: Cue) -> str:
