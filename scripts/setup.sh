@@ -18,6 +18,7 @@ packages=(portaudio19-dev gcc)
     2>/dev/null || packages+=(python3-dev)
 if [ "$what" = test ]; then
     packages+=(chromium fonts-dejavu-core pulseaudio pulseaudio-utils libasound2-plugins)
+    packages+=(praat ffmpeg sox g++)  # they open what is exported; g++ compiles meeteval
     command -v npm >/dev/null || packages+=(nodejs npm)
 fi
 
@@ -38,12 +39,12 @@ if command -v dpkg-query >/dev/null; then
             say "  sudo apt-get install --no-install-recommends ${missing[*]}"
             [ "$what" = demo ] || exit 1
             say "Going on without: the microphone needs them, the demo does not."
-            extras=local,audio,lab
+            extras=local,audio,formats,wer,lab
         fi
     fi
 elif [ "$what" = demo ] && ! pkg-config --exists portaudio-2.0 2>/dev/null; then
     say "PortAudio was not found (macOS: brew install portaudio): going on without the microphone."
-    extras=local,audio,lab
+    extras=local,audio,formats,wer,lab
 fi
 
 [ "$what" = test ] && extras=dev
