@@ -96,11 +96,13 @@ function showStatus(/** @type {any} */ { model, el }) {
   }
 
   // Before JupyterLab looks: the m that marks would turn the cell into Markdown, and the space bar
-  // scroll the page; but its Ctrl+S is to save the notebook.
+  // scroll the page; but its Ctrl+S is to save the notebook. It asks the element that has the
+  // focus first, so that what is around it comes too late.
   function keep(/** @type {KeyboardEvent} */ event) {
-    if (!panel?.contains(/** @type {Node} */ (event.target))) return;
-    if (isPlain(event)) panel.dataset.lmSuppressShortcuts = "true";
-    else delete panel.dataset.lmSuppressShortcuts;
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (!panel?.contains(target)) return;
+    if (isPlain(event)) target.dataset.lmSuppressShortcuts = "true";
+    else delete target.dataset.lmSuppressShortcuts;
   }
 
   const draw = guarded(el, "The status", () => {
