@@ -19,9 +19,10 @@ from nbstream import front
 from nbstream.widgets.view import View
 
 URL = "http://nbstream.test/"
-ENTRY = """
-export { attach, fromPage, mount, Store, table, transcript, waveform };
-"""
+ENTRIES = {
+    "view.js": "export { attach, fromPage, mount, Store, table, transcript, waveform };",
+    "inspector.js": "export { attach, fromPage, inspector, Player, SliceOutput, Store };",
+}
 INDEX = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Session</title>
 <link rel="stylesheet" href="/view.css"><style>
 html { color-scheme: light dark; }
@@ -135,13 +136,13 @@ class FrontPage:
         if message.type == "error":
             self.complaints.append(message.text)
 
-    @staticmethod
-    def _serve(route: Route) -> None:
+    def _serve(self, route: Route) -> None:
         path = route.request.url.removeprefix(URL)
+        entry = self.view.entry
         bodies = {
             "": ("text/html", INDEX),
-            "view.js": ("text/javascript", front.module("view.js") + ENTRY),
-            "view.css": ("text/css", front.style("view.js")),
+            "view.js": ("text/javascript", f"{front.module(entry)}\n{ENTRIES[entry]}\n"),
+            "view.css": ("text/css", front.style(entry)),
         }
         kind, body = bodies.get(path, ("text/plain", ""))
         route.fulfill(content_type=kind, body=body)

@@ -99,7 +99,7 @@ class View(anywidget.AnyWidget):  # type: ignore[misc]
                 tiles = [page.tile(session, *at) for at in _places(wanted[:MOST_TILES])]
                 self._send_parts({"kind": "tiles", "tiles": tiles}, tiles)
             case {"kind": "words", "keys": list(keys)} if session is not None:
-                rows = session.find_turns(_keys(keys[:MOST_WORDS]))
+                rows = session.find_turns(keys_of(keys[:MOST_WORDS]))
                 found = {f"{row.connection}.{row.turn_order}": page.words(row) for row in rows}
                 self.send({"kind": "words", "words": found})
 
@@ -120,7 +120,7 @@ def _places(wanted: list[Any]) -> Iterable[tuple[int, int]]:
                     yield level, first
 
 
-def _keys(keys: list[Any]) -> Iterable[tuple[int, int]]:
+def keys_of(keys: list[Any]) -> Iterable[tuple[int, int]]:
     """Connection and order of the turns in a message; what is none is left out."""
     for key in keys:
         connection, _, order = str(key).partition(".")
