@@ -31,7 +31,7 @@ SOUND_BYTES: Final = 750_000  # a megabyte once it is text
 _LONGEST_WAV_S: Final = SOUND_BYTES / (2 * SAMPLE_RATE_HZ)
 _CARD = "max-width:1100px;padding:12px 16px;border:1px solid #8888;border-radius:6px"
 _CELL = "padding:2px 10px 2px 0;text-align:left;vertical-align:top"
-_NUMBER = "padding:2px 10px 2px 0;text-align:right;vertical-align:top"
+_NUMBER = "padding:2px 10px 2px 0;text-align:right;vertical-align:top;white-space:nowrap"
 
 
 class Recorded(Protocol):
@@ -109,8 +109,8 @@ def report_html(session: Recorded, *, sound: bool = True, again: str = "") -> st
         _p(_marked(session)),
         _p(_timing(session)),
         _p(_holes(session)),
-        f"<p>{escape(again)} Kept in <code>{escape(str(session.folder))}</code>; "
-        f"<code>nb.open({escape(repr(str(session.folder)), quote=False)})</code> opens it.</p>",
+        f"<p>{escape(again)} <code>nb.open({escape(repr(shown_path(session.folder)), quote=False)})"
+        "</code> opens this one.</p>",
     ]
     return f'<div style="{_CARD}">{"".join(parts)}</div>'
 
@@ -120,7 +120,14 @@ def report_text(session: Recorded) -> str:
     rows = in_order(session.fold_rows())
     name = session.name or session.folder.name
     said = [f"{clock_text(row.start_s)} {_who(row)}{row.transcript}" for row in rows[-NEWEST:]]
-    return "\n".join([f"{name}: {', '.join(_facts(session, rows))}", *said, str(session.folder)])
+    head = f"{name}: {', '.join(_facts(session, rows))}"
+    return "\n".join([head, *said, shown_path(session.folder)])
+
+
+def shown_path(folder: Path) -> str:
+    """`folder` as one would write it in the notebook: a saved one need not name a home."""
+    here = Path.cwd()
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 
 
 def _facts(session: Recorded, rows: Sequence[TurnRow]) -> list[str]:
@@ -192,7 +199,7 @@ def _table(rows: Sequence[TurnRow]) -> str:
     if not rows:
         return "<p>Nobody said a word.</p>"
     has_speakers = any(row.speaker for row in rows)
-    names = ["turn", "start (s)", "end (s)", *["speaker"] * has_speakers, "text"]
+    names = ["turn", "time (s)", *["speaker"] * has_speakers, "text"]
     head = "".join(f'<th style="{_CELL};white-space:nowrap">{name}</th>' for name in names)
     numbered = list(enumerate(rows))[-NEWEST:]
     body = "".join(f"<tr>{_cells(i, row, has_speakers)}</tr>" for i, row in numbered)
@@ -204,10 +211,10 @@ def _table(rows: Sequence[TurnRow]) -> str:
 
 def _cells(number: int, row: TurnRow, has_speakers: bool) -> str:
     text = escape(row.transcript) if row.is_final else f"<em>{escape(row.transcript)}</em>"
-    times = [f"{t:.2f}" if math.isfinite(t) else "" for t in (row.start_s, row.end_s)]
-    cells = [(cell, _NUMBER) for cell in (str(number), *times)]
+    time = f"{row.start_s:.2f} to {row.end_s:.2f}" if math.isfinite(row.start_s) else ""
+    cells = [(cell, _NUMBER) for cell in (str(number), time)]
     cells += [(escape(row.speaker or ""), _CELL)] * has_speakers
-    cells.append((text, _CELL))
+    cells.append((text, f"{_CELL};min-width:10em"))
     return "".join(f'<td style="{style}">{cell}</td>' for cell, style in cells)
 
 
