@@ -97,14 +97,19 @@ def __getattr__(name: str) -> Any:
 
 
 def _hand_down() -> None:
-    """Let sessions be inspected: they know nothing of widgets, which stand above them."""
+    """Let sessions be inspected and shared: they know nothing of what stands above them."""
     session = sys.modules["nbstream.session"].Session
     session.viewer = staticmethod(lambda one: _inspector().Inspector(one))
     session.shower = staticmethod(lambda one: _inspector().show(one))
+    session.sharer = staticmethod(_share)
 
 
 def _inspector() -> Any:
     return importlib.import_module("nbstream.widgets.inspector")
+
+
+def _share(*given: Any, **options: Any) -> Any:
+    return importlib.import_module("nbstream.share").share(*given, **options)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The command line: record, serve, open, export, recover, devices, version.
+"""The command line: record, serve, open, export, share, recover, devices, version.
 
 Scripts drive these, so their names, options and JSON stay as they are. Answers go to stdout, one
 JSON object a line with ``--json``; everything for people's eyes only goes to stderr.
@@ -83,6 +83,14 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--format", metavar="NAME", help="if the file's name does not say it")
     export.add_argument("--table", metavar="NAME", help="of csv, jsonl, parquet: turns, words...")
     export.set_defaults(run=_export)
+
+    share = commands.add_parser("share", help="write a session to one HTML file")
+    share.add_argument("folder")
+    share.add_argument("file", help="such as talk.html")
+    share.add_argument("--no-audio", action="store_true", help="leave the sound out")
+    share.add_argument("--no-timing", action="store_true", help="leave the timing table out")
+    share.add_argument("--max-mb", type=float, default=25, metavar="MB", help="largest file")
+    share.set_defaults(run=_share)
 
     recover = commands.add_parser("recover", help="mend recordings that were killed")
     recover.add_argument("folder", help="a session's folder, or one that holds sessions")
@@ -286,6 +294,15 @@ def _export(options: argparse.Namespace) -> int:
 
     table = {"table": options.table} if options.table else {}
     print(open_session(options.folder).export(options.file, format=options.format, **table))
+    return 0
+
+
+def _share(options: argparse.Namespace) -> int:
+    from nbstream.engine import open_session
+    from nbstream.share import share
+
+    wanted = {"timing": not options.no_timing, "audio": not options.no_audio}
+    print(share(open_session(options.folder), options.file, max_mb=options.max_mb, **wanted))
     return 0
 
 

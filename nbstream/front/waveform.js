@@ -36,13 +36,13 @@ export function waveform(store, el, { help: keyHelp = HELP, onShown = () => {} }
     button.addEventListener("click", act);
     return button;
   };
-  const live = tool("Live", "Follow what is being said", () => store.look(null));
+  const live = tool("Live", "Live: follow what is being said", () => store.look(null));
   bar.append(
     where,
     live,
     tool("\u2212", "Zoom out", () => zoom(2)),
     tool("+", "Zoom in", () => zoom(0.5)),
-    tool("All", "Look at the whole session", () => look({ start_s: 0, end_s: all_s() })),
+    tool("All", "All: look at the whole session", () => look({ start_s: 0, end_s: all_s() })),
   );
   const detail = element("div", "nbs-detail", { tabindex: "0", role: "application" });
   const detailCanvas = /** @type {HTMLCanvasElement} */ (element("canvas"));

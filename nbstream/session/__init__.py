@@ -11,6 +11,7 @@ pictures. `remarked`: annotations, corrections, error rates. `given`: export, pa
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 from nbstream.errors import StateError
@@ -32,6 +33,8 @@ class Session(Given, Live):
     # Makes an inspector, and shows a session with one; the package's, handed down as `Fill` is.
     viewer: ClassVar[Callable[[Session], Any] | None] = None
     shower: ClassVar[Callable[[Session], bool] | None] = None
+    # Writes a page; likewise.
+    sharer: ClassVar[Callable[..., Path] | None] = None
 
     def __repr__(self) -> str:
         finals, partials = self.turn_counts()
@@ -54,6 +57,43 @@ class Session(Given, Live):
         if Session.viewer is None:
             raise StateError("there is no inspector here.", hint="import nbstream as nb first.")
         return Session.viewer(self)
+
+    def share(
+        self, path: str | Path, *, timing: bool = True, audio: bool = True, max_mb: float = 25
+    ) -> Path:
+        """Write one HTML file to hear, read and look at, without kernel, network or nbstream.
+
+        The transcript as it was corrected, labels, notes, marks, waveform and compressed sound; a
+        click on a word plays from there. It can be printed, and nothing in it can be edited. What
+        others should not hear or read, take out first: see `redact`.
+
+        Parameters
+        ----------
+        path : path
+            Such as ``talk.html``; a file that is there is replaced.
+        timing : bool
+            Whether a table of latencies and rates is in it.
+        audio : bool
+            Whether the sound is in it: Ogg Opus where soundfile can write it, about 12 MB an hour.
+        max_mb : float
+            Largest file, in MB.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ParameterError
+            If the file would be too large.
+        StoreError
+            If it can't be written.
+
+        """
+        if Session.sharer is None:
+            raise StateError("no page can be made here.", hint="import nbstream as nb first.")
+        return Session.sharer(self, path, timing=timing, audio=audio, max_mb=max_mb)
 
     def _ipython_display_(self) -> None:
         if Session.shower is None or not Session.shower(self):
