@@ -37,14 +37,24 @@ const KEYS = {
   x: "span", "[": "startEarlier", "]": "startLater", "{": "endEarlier", "}": "endLater",
   Delete: "remove", Backspace: "remove", "?": "help",
 };
+const EDITS = new Set([
+  "label", "correct", "speaker", "note", "newLabel", "mark", "span", "remove", "undo", "redo",
+  "startEarlier", "startLater", "endEarlier", "endLater",
+]);
 const OF_SOUND = new Set(["ArrowLeft", "ArrowRight"]); // the sound moves with these itself
 
 /**
  * What a key does; null where it is somebody else's.
  * @param {KeyboardEvent} event @param {boolean} is_begun whether there is something to leave
- * @returns {string | null}
+ * @param {boolean} canEdit @returns {string | null}
  */
-export function inspectorKey(event, is_begun) {
+export function inspectorKey(event, is_begun, canEdit) {
+  const act = anyKey(event, is_begun);
+  return act && (canEdit || !EDITS.has(act)) ? act : null;
+}
+
+/** @returns {string | null} */
+function anyKey(/** @type {KeyboardEvent} */ event, /** @type {boolean} */ is_begun) {
   const { key, ctrlKey, metaKey, altKey, shiftKey, defaultPrevented, isComposing } = event;
   const target = /** @type {HTMLElement} */ (event.target);
   if (defaultPrevented || isComposing || target.closest("input:not([type=checkbox]), textarea, select")) return null;

@@ -45,13 +45,14 @@ export function labelBar(store, { canEdit, onToggle, onNew, onRemove }) {
       let button = /** @type {HTMLElement | null} */ (list.children[i] ?? null);
       if (!button) {
         button = element("button", "nbs-chip nbs-label", { type: "button" });
-        button.append(element("kbd"), element("span"));
+        button.append(element("kbd", "", { "aria-hidden": "true" }), element("span"));
         button.addEventListener("click", () => onToggle(store.labels[i][0]));
         list.append(button);
       }
       const has = Boolean(target?.has.has(name));
       mark(button, "aria-pressed", String(has));
       mark(button, "title", i < 9 ? `${name}: press ${i + 1}` : name);
+      mark(button, "aria-keyshortcuts", i < 9 ? String(i + 1) : null);
       mark(button, "disabled", canEdit && target ? null : "");
       if (button.dataset.colour !== colour) {
         button.dataset.colour = colour;
