@@ -91,6 +91,7 @@ def shoot(notebook: Notebook, name: str) -> None:
             dark = "false" if theme == "Dark" else "true"
             expect(notebook.page.locator("body")).to_have_attribute("data-jp-theme-light", dark)
             expect(notebook.page.locator("#jupyterlab-splash")).to_have_count(0)
+            notebook.cell(0).evaluate("e => e.scrollIntoView({ block: 'start' })")
             notebook.page.screenshot(path=SHOTS / f"{name}-{width}-{theme.lower()}.png")
     notebook.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
 
@@ -131,7 +132,6 @@ def test_the_sample_is_recorded_and_read_while_it_is_spoken(server: Lab, browser
     expect(rows(page).locator("nth=2")).to_be_visible(timeout=SOON_MS)
     notebook.run(1)
     expect(notebook.output(1).locator("tbody tr").nth(1)).to_be_visible()
-    notebook.cell(0).scroll_into_view_if_needed()
     shoot(notebook, "recording")
 
     notebook.run(2)  # a second view of the same recorder
@@ -143,7 +143,6 @@ def test_the_sample_is_recorded_and_read_while_it_is_spoken(server: Lab, browser
     expect(reports(page)).to_have_count(2, timeout=SOON_MS)
     expect(panel(page)).to_have_count(0)
     expect(page.locator("audio")).to_have_count(2)
-    notebook.cell(0).scroll_into_view_if_needed()
     shoot(notebook, "report")
 
     notebook.run(2)  # and another take

@@ -218,9 +218,9 @@ def test_the_panel_stays_where_it_is_wanted(tmp_path: Path) -> None:
 
 def test_a_session_is_a_report_at_the_end_of_a_cell(tmp_path: Path) -> None:
     """The last line of a cell shows picture and turns; its text stays one line."""
-    (output,) = run(
+    output = run(
         tmp_path,
         'import nbstream as nb\nwith nb.record("sample", "local", seconds=2) as s: pass\ns',
-    )[0]
+    )[0][0]
     assert "data:image/png" in output["data"]["text/html"]
     assert output["data"]["text/plain"].startswith("<Session STOPPED 0:02")

@@ -20,6 +20,7 @@ export function following(/** @type {number} */ end_s) {
 
 /** What is shown of an opened session at first. @returns {Span} */
 export function opening(/** @type {number} */ end_s) {
+  if (!end_s) return following(0); // as it will be when something is recorded
   return { start_s: 0, end_s: end_s > WHOLE_S ? LIVE_S : Math.max(end_s, SHORTEST_S) };
 }
 
@@ -56,7 +57,7 @@ export function around(turn, all_s) {
 
 /** How far the overview reaches: while it grows, in steps, so that it stands still in between. */
 export function overviewEnd(/** @type {number} */ end_s, /** @type {boolean} */ is_live) {
-  if (!is_live) return Math.max(end_s, SHORTEST_S);
+  if (end_s && !is_live) return Math.max(end_s, SHORTEST_S);
   return LENGTHS_S.find((length_s) => length_s >= end_s) ?? 3600 * Math.ceil(end_s / 3600);
 }
 

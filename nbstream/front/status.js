@@ -50,10 +50,10 @@ export function isPlain({ key, ctrlKey, metaKey, altKey, shiftKey }) {
 /** The status of the model in `el`. @returns {() => void} the end of that */
 function showStatus(/** @type {any} */ { model, el }) {
   el.classList.add("nbs-status", "nbs-part");
-  const line = element("div", "nbs-line");
+  const line = element("div", "nbs-status-line");
   const state = element("span", "nbs-state", { role: "status", "aria-live": "polite" });
   const detail = element("span", "nbs-more", { "aria-live": "off" }); // a countdown is not spoken
-  const time = element("span", "nbs-time", { role: "timer", "aria-label": "Recorded", "aria-live": "off" });
+  const time = element("span", "nbs-status-time", { role: "timer", "aria-label": "Recorded", "aria-live": "off" });
   const cost = element("span", "nbs-cost");
   const meter = element("div", "nbs-meter", {
     role: "meter", "aria-label": "Level", "aria-valuemin": String(QUIETEST_DBFS), "aria-valuemax": "0",
@@ -63,9 +63,9 @@ function showStatus(/** @type {any} */ { model, el }) {
   const problem = element("div", "nbs-problem", { role: "alert" });
   const message = element("div", "nbs-message");
   const hint = element("div", "nbs-hint");
-  const foot = element("div", "nbs-foot");
-  const note = element("span", "nbs-note", { role: "status" });
-  const keys = element("span", "nbs-keys", { "aria-label": "Keys" });
+  const foot = element("div", "nbs-status-foot");
+  const note = element("span", "nbs-status-note", { role: "status" });
+  const keys = element("span", "nbs-status-keys", { "aria-label": "Keys" });
   for (const [key, what] of KEYS_HELP) {
     const pair = element("span");
     pair.append(element("kbd", "", {}, key), ` ${what}`);
@@ -127,7 +127,7 @@ function showStatus(/** @type {any} */ { model, el }) {
     if (view.message && !message.isConnected) problem.append(message, hint);
     if (!view.message) problem.replaceChildren();
     say(note, view.folder ? `Kept in ${view.folder}` : view.note);
-    classed(note, "nbs-warning", view.is_silent);
+    classed(note, "nbs-is-urgent", view.is_silent);
   });
 
   model.on("change:view", draw);

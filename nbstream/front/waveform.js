@@ -114,7 +114,7 @@ export function waveform(store, el, { help: keyHelp = HELP, onShown = () => {} }
     live.hidden = !store.head.is_live;
     mark(live, "aria-pressed", String(isFollowing()));
     const text = spanText(shown, all_s());
-    say(where, text);
+    say(where, all_s() ? text : "Nothing is recorded yet.");
     const n_turns = store.turnsIn(shown.start_s, shown.end_s).length;
     const turns = n_turns === 1 ? "1 turn" : `${n_turns} turns`;
     mark(detail, "aria-label", `Sound from ${text}, ${turns}${isFollowing() ? ", follows what is said" : ""}`);
