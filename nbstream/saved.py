@@ -199,7 +199,7 @@ def _table(rows: Sequence[TurnRow]) -> str:
     if not rows:
         return "<p>Nobody said a word.</p>"
     has_speakers = any(row.speaker for row in rows)
-    names = ["turn", "time (s)", *["speaker"] * has_speakers, "text"]
+    names = ["turn", "start (s)", *["speaker"] * has_speakers, "text"]
     head = "".join(f'<th style="{_CELL};white-space:nowrap">{name}</th>' for name in names)
     numbered = list(enumerate(rows))[-NEWEST:]
     body = "".join(f"<tr>{_cells(i, row, has_speakers)}</tr>" for i, row in numbered)
@@ -211,10 +211,10 @@ def _table(rows: Sequence[TurnRow]) -> str:
 
 def _cells(number: int, row: TurnRow, has_speakers: bool) -> str:
     text = escape(row.transcript) if row.is_final else f"<em>{escape(row.transcript)}</em>"
-    time = f"{row.start_s:.2f} to {row.end_s:.2f}" if math.isfinite(row.start_s) else ""
-    cells = [(cell, _NUMBER) for cell in (str(number), time)]
+    start = f"{row.start_s:.2f}" if math.isfinite(row.start_s) else ""
+    cells = [(cell, _NUMBER) for cell in (str(number), start)]
     cells += [(escape(row.speaker or ""), _CELL)] * has_speakers
-    cells.append((text, f"{_CELL};min-width:10em"))
+    cells.append((text, _CELL))
     return "".join(f'<td style="{style}">{cell}</td>' for cell, style in cells)
 
 
