@@ -17,11 +17,9 @@ const START_S = 0.04; // until the first sample: what is scheduled for now would
  *   that it waits, goes on, is over or has failed
  */
 
-/** Numbers of the pieces that hold a stretch. */
-export function piecesOf(/** @type {number} */ start_s, /** @type {number} */ end_s) {
-  const found = [];
-  for (let n = Math.floor(start_s / PIECE_S + 1e-9); n * PIECE_S < end_s - 1e-9; n++) found.push(n);
-  return found;
+/** Number of the piece that a place is in. */
+export function pieceAt(/** @type {number} */ at_s) {
+  return Math.floor(at_s / PIECE_S + 1e-9);
 }
 
 /** The element's own sound, from which a stretch is heard. @implements {Output} */
@@ -162,7 +160,7 @@ export class SliceOutput {
   _fill() {
     while (!this._over && this._until_s < this._end_s - 1e-6) {
       if (this._until_s - this.at() > AHEAD_S * this._rate) return;
-      const n = piecesOf(this._until_s, this._end_s)[0];
+      const n = pieceAt(this._until_s);
       const piece = this._pieces.get(n);
       if (!piece) return this._ask(n);
       this._schedule(n, piece);

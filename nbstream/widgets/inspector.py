@@ -7,6 +7,7 @@ another cell or another kernel has annotated. Sound goes to a page in slices, wh
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable
 from typing import Any, Final
@@ -60,8 +61,9 @@ class Inspector(View):
         return f"<Inspector {self._session!r}>"
 
     def refresh(self) -> None:
-        """Show what is new; sends nothing if nothing is."""
-        self.show(self._session)
+        """Show what is new; sends nothing if nothing is, or if the folder can't be read now."""
+        with contextlib.suppress(NbstreamError):
+            self.show(self._session)
 
     def _answer(self, widget: object, content: Edit, buffers: object) -> None:
         session = self._session
@@ -73,11 +75,11 @@ class Inspector(View):
                 done = {"kind": "annotated", "to": content.get("to"), "number": number}
                 try:
                     do(session, edit)
+                    self.show(session)  # before the answer
                 except NbstreamError as error:
                     done |= {"error": error.message, "hint": error.hint}
                 except Exception as error:  # What fails in a page is never silent.
                     done |= {"error": f"internal error: {type(error).__name__}: {error}."}
-                self.refresh()
                 self.send(done)
             case {"kind": "look"}:
                 self.refresh()
