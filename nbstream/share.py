@@ -82,7 +82,7 @@ def _page(session: Session, talk: Talk, sound: str, *, with_timing: bool) -> str
         f"<h1>{title}</h1>",
         _facts(session, said),
         f'<section aria-label="Sound"><div class="listen">{sound}</div><div id="sound"></div>',
-        _picture(session, title),
+        _picture(session, talk),
         "</section>",
         _transcript(talk, said, list(labels)),
         _marks(talk),
@@ -185,15 +185,20 @@ def _facts(session: Session, said: list[Said]) -> str:
     return f'<dl class="facts">{"".join(rows)}</dl>'
 
 
-def _picture(session: Session, title: str) -> str:
+def _picture(session: Session, talk: Talk) -> str:
     peaks = session.peaks()
     if not len(peaks):
         return ""
-    rows = in_order(session.fold_rows())
-    png = plots.picture(peaks, rows, session.turns, end_s=session.duration_s)
-    about = f"Waveform of {title}, {_clock(session.duration_s)}, with {len(rows)} turns"
+    turns = talk.turns
+    table = turns.assign(
+        transcript=turns["corrected"].fillna(turns["transcript"]),
+        speaker=turns["speaker_corrected"].fillna(turns["speaker"]),
+    )
+    rows = [row for row in in_order(session.fold_rows()) if row.is_final]
+    png = plots.picture(peaks, rows, table, end_s=session.duration_s)
+    about = f"Waveform of {talk.title}, {_clock(session.duration_s)}, with {len(rows)} turns"
     source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-    return f'<img class="picture" src="{source}" alt="{about}">'
+    return f'<img class="picture" src="{source}" alt="{escape(about)}">'
 
 
 def _transcript(talk: Talk, said: list[Said], labels: list[str]) -> str:
