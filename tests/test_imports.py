@@ -42,6 +42,7 @@ LEVEL = {
     "session": 6,
     "engine": 7,
     "front": 7,
+    "share": 8,
     "widgets": 8,
     "cli": 9,
 }
