@@ -22,13 +22,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from nbstream import plots
-from nbstream.audio import SAMPLE_RATE_HZ, PcmArray, wav_header
-from nbstream.sources.ogg import BYTES_PER_S, ogg
+from nbstream.audio import PcmArray
+from nbstream.sources.compressed import BYTES_PER_S, compressed
 from nbstream.tables import TurnRow, in_order
 
 NEWEST: Final = 200  # turns
 SOUND_BYTES: Final = 750_000  # a megabyte once it is text
-_LONGEST_WAV_S: Final = SOUND_BYTES / (2 * SAMPLE_RATE_HZ)
 _CARD = "max-width:1100px;padding:12px 16px;border:1px solid #8888;border-radius:6px"
 _CELL = "padding:2px 10px 2px 0;text-align:left;vertical-align:top"
 _NUMBER = "padding:2px 10px 2px 0;text-align:right;vertical-align:top;white-space:nowrap"
@@ -178,19 +177,15 @@ def _picture(session: Recorded, rows: list[TurnRow]) -> str:
 
 def _sound(session: Recorded) -> str:
     n_channels = max(1, len(session.meta.get("speakers", [])))
-    length_s = session.duration_s
-    data, kind = None, "ogg"
-    if 0 < length_s * BYTES_PER_S * min(2, n_channels) <= SOUND_BYTES:
-        data = ogg(session.audio())
-    if data is None and 0 < length_s * n_channels <= _LONGEST_WAV_S:
-        samples, kind = session.audio(), "wav"
-        data = wav_header(len(samples), n_channels=n_channels) + samples.astype("<i2").tobytes()
-    if data is None or len(data) > SOUND_BYTES:
-        where = escape(str(session.folder / "audio.wav"))
+    where = escape(f"{shown_path(session.folder)}/audio.wav")
+    data, kind = b"", ""
+    if 0 < session.duration_s * BYTES_PER_S * n_channels <= SOUND_BYTES:
+        samples = session.audio()
+        data, kind = compressed(lambda: [samples], len(samples), n_channels)
+    if not 0 < len(data) <= SOUND_BYTES:
         return f"<p>Too long to be kept in the notebook: the sound is <code>{where}</code>.</p>"
-    source = f"data:audio/{kind};base64," + base64.b64encode(data).decode("ascii")
+    source = f"data:{kind};base64," + base64.b64encode(data).decode("ascii")
     # What is inside is read where a page takes the player away.
-    where = escape(str(session.folder / "audio.wav"))
     player = f'<audio controls src="{source}" style="width:100%;max-width:480px">'
     return f"<p>{player}The sound is <code>{where}</code>.</audio></p>"
 

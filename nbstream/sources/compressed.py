@@ -8,6 +8,7 @@ from typing import Final
 
 from nbstream.audio import SAMPLE_RATE_HZ, PcmArray, wav_header
 
+BYTES_PER_S: Final = 2600  # of a channel, about, as Ogg Opus
 _LEVEL: Final = 0.94  # of compression, 0 to 1: about 20 kbit/s a channel, at which speech is clear
 _MOST_CHANNELS: Final = {"OGG": 2, "FLAC": 8}  # that browsers know how to play
 _TYPES: Final = {"OGG": "audio/ogg", "FLAC": "audio/flac"}
