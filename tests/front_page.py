@@ -27,7 +27,7 @@ INDEX = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Ses
 <link rel="stylesheet" href="/view.css"><style>
 html { color-scheme: light dark; }
 body { margin: 12px; background: Canvas; font-family: sans-serif; }
-</style></head><body><main id="place"></main><div style="height: 2000px"></div>
+</style></head><body><main><div id="place"></div></main><div style="height: 2000px"></div>
 <script type="module">
 import * as parts from "/view.js";
 

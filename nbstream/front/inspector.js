@@ -93,15 +93,20 @@ export function inspector(store, el, { player = null, ask = null, look = () => {
     return el.contains(activeElement) && !activeElement?.closest(".nbs-detail");
   }
 
+  /** Where steps go from while nothing is chosen. */
+  function from_s() {
+    return store.cursor_s ?? (store.head.is_live ? Infinity : 0);
+  }
+
   function step(/** @type {number} */ by, aloud = false) {
-    const turn = stepIn(store.listed, store.chosen, store.cursor_s, by);
+    const turn = stepIn(store.listed, store.chosen, from_s(), by);
     if (turn) goTo(turn, aloud);
     else tell("There is no turn.");
   }
 
   function nextUnlabelled() {
     const without = store.turns.filter((turn) => turn.key === store.chosen || !turn.remarks.labels.length);
-    const turn = stepIn(without, store.chosen, store.cursor_s, 1, true);
+    const turn = stepIn(without, store.chosen, from_s(), 1, true);
     if (turn && turn.key !== store.chosen) goTo(turn);
     else tell(turn && !turn.remarks.labels.length ? "This is the only turn without a label." : "Every turn has a label.");
   }
@@ -205,9 +210,10 @@ export function inspector(store, el, { player = null, ask = null, look = () => {
     acts[act](event);
   }
 
-  function onFocus(/** @type {FocusEvent} */ { target }) {
+  function onFocus(/** @type {FocusEvent} */ { target, relatedTarget }) {
     const key = /** @type {HTMLElement} */ (target).closest?.("[data-key]")?.getAttribute("data-key");
     if (key && store.byKey.has(key)) choose(key);
+    if (!el.contains(/** @type {Node | null} */ (relatedTarget))) lookAgain();
   }
 
   function onPress(/** @type {PointerEvent} */ event) {
@@ -236,7 +242,8 @@ export function inspector(store, el, { player = null, ask = null, look = () => {
     }
   }
 
-  function onEnter() {
+  /** What others did meanwhile is seen when the reader comes back. */
+  function lookAgain() {
     if (performance.now() - looked_ms < LOOK_AGAIN_MS) return;
     looked_ms = performance.now();
     look();
@@ -246,7 +253,7 @@ export function inspector(store, el, { player = null, ask = null, look = () => {
   el.addEventListener("focusin", onFocus);
   el.addEventListener("pointerdown", onPress, true);
   el.addEventListener("click", onClick);
-  el.addEventListener("pointerenter", onEnter);
+  el.addEventListener("pointerenter", lookAgain);
 
   // -- drawing ---------------------------------------------------------------------------------
 
@@ -310,7 +317,7 @@ export function inspector(store, el, { player = null, ask = null, look = () => {
     el.removeEventListener("focusin", onFocus);
     el.removeEventListener("pointerdown", onPress, true);
     el.removeEventListener("click", onClick);
-    el.removeEventListener("pointerenter", onEnter);
+    el.removeEventListener("pointerenter", lookAgain);
     endOfPanel();
   };
 }

@@ -77,6 +77,7 @@ class Inspector(View):
                     do(session, edit)
                     self.show(session)  # before the answer
                 except NbstreamError as error:
+                    self.refresh()  # it may have failed at what others did
                     done |= {"error": error.message, "hint": error.hint}
                 except Exception as error:  # What fails in a page is never silent.
                     done |= {"error": f"internal error: {type(error).__name__}: {error}."}
