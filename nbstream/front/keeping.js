@@ -1,0 +1,95 @@
+// keeping.js: chunks that were captured: when, which number they have, and which the kernel has not.
+
+const FRAME_HEADER_BYTES = 16;
+const WINDOW = 40; // chunks, 2 s: a page that was held up has come to itself by then
+const JUMP_MS = 150; // more than a clock can drift in a window
+
+/** A frame as it travels: number, frames lost before it, when its last sample was there, PCM. */
+export function packed(/** @type {number} */ seq, /** @type {number} */ lost, /** @type {number} */ at_ms, /** @type {ArrayBuffer} */ pcm) {
+  const bytes = new Uint8Array(FRAME_HEADER_BYTES + pcm.byteLength);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, seq, true);
+  view.setUint32(4, lost, true);
+  view.setFloat64(8, at_ms, true);
+  bytes.set(new Uint8Array(pcm), FRAME_HEADER_BYTES);
+  return bytes;
+}
+
+/**
+ * When chunks were captured, on the page's clock, from when we heard of them: a page is now and
+ * then held up, so the quickest of late tells. If even the quickest is late, sound was lost.
+ */
+export class CaptureClock {
+  constructor() {
+    this.audio_ms = 0; // captured so far
+    this.delay_ms = Infinity; // page clock less audio clock
+    /** @type {number[]} */ this.recent = [];
+  }
+
+  /**
+   * A chunk of `length_ms` came. @param {number} length_ms @param {number} now_ms
+   * @returns {{at_ms: number, lost_ms: number}} when it ended, what was lost before it
+   */
+  heard(length_ms, now_ms) {
+    this.audio_ms += length_ms;
+    const delay = now_ms - this.audio_ms;
+    this.recent.push(delay);
+    if (this.recent.length > WINDOW) this.recent.shift();
+    let lost_ms = 0;
+    this.delay_ms = Math.min(this.delay_ms, delay);
+    if (this.recent.length === WINDOW) {
+      const least = Math.min(...this.recent);
+      if (least - this.delay_ms > JUMP_MS) {
+        lost_ms = least - this.delay_ms;
+        this.delay_ms = least;
+      } else {
+        this.delay_ms += (least - this.delay_ms) / WINDOW; // follows what drifts
+      }
+    }
+    return { at_ms: this.audio_ms + this.delay_ms, lost_ms };
+  }
+}
+
+/** Chunks by number until the kernel has them; the oldest go where there are too many. */
+export class Keeper {
+  /** @param {number} most chunks */
+  constructor(most) {
+    this.most = most;
+    this.nextSeq = 0;
+    this.sentSeq = 0; // the next to be sent on the line there is
+    /** @type {{seq: number, bytes: Uint8Array}[]} */ this.kept = [];
+  }
+
+  /** How full it is, 0 to 1. */
+  get fill() {
+    return this.kept.length / this.most;
+  }
+
+  /** @param {number} lost frames @param {number} at_ms @param {ArrayBuffer} pcm */
+  add(lost, at_ms, pcm) {
+    const seq = this.nextSeq++;
+    this.kept.push({ seq, bytes: packed(seq, lost, at_ms, pcm) });
+    if (this.kept.length > this.most) this.kept.shift();
+  }
+
+  /** The kernel has everything before `seq`. @param {number} seq */
+  acknowledge(seq) {
+    let n = 0;
+    while (n < this.kept.length && this.kept[n].seq < seq) n++;
+    this.kept.splice(0, n);
+  }
+
+  /** A new line: the kernel waits for `seq`. @param {number} seq */
+  rewind(seq) {
+    this.acknowledge(seq);
+    this.sentSeq = seq;
+  }
+
+  /** At most `n` that were not sent on this line, as sent now. @param {number} n */
+  take(n) {
+    const first = this.kept.length ? Math.max(0, this.sentSeq - this.kept[0].seq) : 0;
+    const due = this.kept.slice(first, first + n);
+    if (due.length) this.sentSeq = due[due.length - 1].seq + 1;
+    return due.map(({ bytes }) => bytes);
+  }
+}

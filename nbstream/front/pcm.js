@@ -1,0 +1,130 @@
+// pcm.js: sound as a device gives it -> 16 kHz int16 in chunks of 50 ms. Both classes also run in an
+// audio worklet, to which they travel as text, so neither may use anything outside of itself.
+
+export const PCM_RATE_HZ = 16000;
+export const PCM_CHUNK_FRAMES = 800;
+
+/**
+ * Rate conversion by a windowed sinc, a set of weights for each place between two samples that
+ * occurs. Flat up to 7 kHz, 80 dB down from 8 kHz on, where aliases would begin; no delay: sample k
+ * that comes out belongs to the instant k / 16000 of what went in.
+ */
+export class Resampler {
+  /** @param {number} fromHz @param {number} toHz at most `fromHz` */
+  constructor(fromHz, toHz) {
+    const gcd = (/** @type {number} */ a, /** @type {number} */ b) => (b ? gcd(b, a % b) : a);
+    const common = gcd(fromHz, toHz);
+    this.step = fromHz / common; // of the place, in phases, for each sample that comes out
+    this.nPhases = toHz / common;
+    const middle = (0.5 - 1 / 32) * (toHz / fromHz); // cycles a sample: between 7 and 8 kHz
+    const beta = 7.86; // of the Kaiser window: 80 dB
+    this.half = Math.ceil((80 - 7.95) / (14.36 * (toHz / fromHz / 16)) / 2);
+    const bessel = (/** @type {number} */ x) => {
+      let sum = 1;
+      for (let k = 1, term = 1; term > sum * 1e-12; k++) sum += term *= (x / 2 / k) ** 2;
+      return sum;
+    };
+    const window = (/** @type {number} */ at) =>
+      Math.abs(at) >= 1 ? 0 : bessel(beta * Math.sqrt(1 - at * at)) / bessel(beta);
+    this.weights = [];
+    for (let phase = 0; phase < this.nPhases; phase++) {
+      const row = new Float64Array(2 * this.half);
+      let sum = 0;
+      for (let i = 0; i < row.length; i++) {
+        const x = i - this.half + 1 - phase / this.nPhases; // input samples from the place
+        const sinc = x === 0 ? 2 * middle : Math.sin(2 * Math.PI * middle * x) / (Math.PI * x);
+        sum += row[i] = sinc * window(x / this.half);
+      }
+      this.weights.push(row.map((weight) => weight / sum));
+    }
+    this.rest = new Float32Array(this.half - 1); // silence before the first sample
+    this.place = 0; // of the next sample, in phases from the middle of `rest`'s beginning
+  }
+
+  /** The samples that can be known now. @param {Float32Array} samples @returns {Float32Array} */
+  take(samples) {
+    const all = new Float32Array(this.rest.length + samples.length);
+    all.set(this.rest);
+    all.set(samples, this.rest.length);
+    const out = [];
+    let first = Math.floor(this.place / this.nPhases);
+    while (first + 2 * this.half <= all.length) {
+      const row = this.weights[this.place % this.nPhases];
+      let sum = 0;
+      for (let i = 0; i < row.length; i++) sum += row[i] * all[first + i];
+      out.push(sum);
+      this.place += this.step;
+      first = Math.floor(this.place / this.nPhases);
+    }
+    const used = Math.min(first, all.length);
+    this.rest = all.slice(used);
+    this.place -= used * this.nPhases;
+    return Float32Array.from(out);
+  }
+}
+
+/** Blocks of any length -> chunks of `nFrames`, channels interleaved. */
+export class Cutter {
+  /** @param {number} nChannels @param {number} nFrames */
+  constructor(nChannels, nFrames) {
+    this.nChannels = nChannels;
+    this.nFrames = nFrames;
+    this.chunk = new Int16Array(nFrames * nChannels);
+    this.filled = 0; // frames
+  }
+
+  /** @param {Float32Array[]} channels of one length @param {(chunk: Int16Array) => void} give */
+  take(channels, give) {
+    for (let i = 0; i < channels[0].length; i++) {
+      for (let c = 0; c < this.nChannels; c++) {
+        const whole = Math.round((channels[c] ?? channels[0])[i] * 32768);
+        this.chunk[this.filled * this.nChannels + c] = Math.max(-32768, Math.min(32767, whole));
+      }
+      if (++this.filled === this.nFrames) this.flush(give);
+    }
+  }
+
+  /** Give what there is, if anything. @param {(chunk: Int16Array) => void} give */
+  flush(give) {
+    if (!this.filled) return;
+    const chunk = this.chunk.slice(0, this.filled * this.nChannels);
+    this.filled = 0;
+    give(chunk);
+  }
+}
+
+/** Name of the processor in the worklet. */
+export const TAP_NAME = "nbstream-tap";
+
+/** The module of the worklet, as text. */
+export function tapModule() {
+  return `
+const Resampler = ${Resampler};
+const Cutter = ${Cutter};
+registerProcessor("${TAP_NAME}", class extends AudioWorkletProcessor {
+  constructor(options) {
+    super();
+    const n = options.processorOptions.nChannels;
+    this.cutter = new Cutter(n, ${PCM_CHUNK_FRAMES});
+    this.resamplers = sampleRate === ${PCM_RATE_HZ} ? null
+      : Array.from({ length: n }, () => new Resampler(sampleRate, ${PCM_RATE_HZ}));
+    this.silence = Array.from({ length: n }, () => new Float32Array(128));
+    this.begun = false;
+    this.ended = false;
+    this.give = (chunk) => this.port.postMessage({ pcm: chunk.buffer }, [chunk.buffer]);
+    this.port.onmessage = () => { // the end was asked
+      this.cutter.flush(this.give);
+      this.port.postMessage({ end: true });
+      this.ended = true;
+    };
+  }
+  process([input]) {
+    if (this.ended) return false;
+    if (!input.length && !this.begun) return true; // the device is not there yet
+    this.begun = true;
+    const block = input.length ? input : this.silence;
+    this.cutter.take(this.resamplers ? this.resamplers.map((r, c) => r.take(block[c] ?? block[0])) : block, this.give);
+    return true;
+  }
+});`;
+}

@@ -1,0 +1,93 @@
+// routes.js: ways from the page to the kernel, tried in order, and the line that is open.
+
+const OPEN_MS = 4000;
+const REFUSED_CODE = 4003;
+const MOST_BUFFERED_BYTES = 256 * 1024; // more waits in the keeper, where it can't be lost
+
+/**
+ * Ways to the kernel in the order in which they are tried.
+ * @param {{hostname: string, protocol: string, host: string}} place of the page
+ * @param {string | null} base Jupyter's base URL, if it can be known @param {number} port
+ * @returns {{name: string, url: string}[]} the last, the widget, has no URL
+ */
+export function routesTo(place, base, port) {
+  const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(place.hostname);
+  const scheme = place.protocol === "https:" ? "wss" : "ws";
+  const routes = [];
+  if (isHere) routes.push({ name: "direct", url: `ws://127.0.0.1:${port}/` });
+  if (base !== null) {
+    const path = base.endsWith("/") ? base : `${base}/`;
+    routes.push({ name: "proxy", url: `${scheme}://${place.host}${path}proxy/${port}/` });
+  }
+  return [...routes, { name: "comm", url: "" }];
+}
+
+/** Jupyter's base URL, from the page's own settings; null where there are none. */
+export function jupyterBase() {
+  const settings = document.getElementById("jupyter-config-data")?.textContent;
+  try {
+    return settings ? new URL(JSON.parse(settings).baseUrl, location.href).pathname : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * A line by WebSocket. `hear` gets each text; the line is open once the kernel has said go.
+ * @param {string} url @param {object} hello @param {(message: any) => void} hear
+ * @param {(isRefused: boolean, why: string) => void} closed once, also if it never was open
+ */
+export function socketLine(url, hello, hear, closed) {
+  let isOver = false;
+  const end = (/** @type {boolean} */ isRefused, /** @type {string} */ why) => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(patience);
+    socket.close();
+    closed(isRefused, why);
+  };
+  const patience = setTimeout(() => end(false, "no answer"), OPEN_MS);
+  const socket = new WebSocket(url);
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => socket.send(JSON.stringify({ ...hello, sent: performance.now() }));
+  socket.onclose = (event) => end(event.code === REFUSED_CODE, event.reason);
+  socket.onmessage = (event) => {
+    if (isOver) return;
+    clearTimeout(patience);
+    hear(JSON.parse(event.data));
+  };
+  return {
+    say: (/** @type {object} */ message) => { if (socket.readyState === 1) socket.send(JSON.stringify(message)); },
+    frames: (/** @type {Uint8Array[]} */ frames) => frames.forEach((frame) => socket.send(frame)),
+    room: () => (socket.readyState === 1 && socket.bufferedAmount < MOST_BUFFERED_BYTES ? 40 : 0),
+    close: () => { isOver = true; clearTimeout(patience); socket.close(); },
+  };
+}
+
+/** The same through the widget. @param {any} model @param {string} page */
+export function commLine(model, page, /** @type {object} */ hello, /** @type {(message: any) => void} */ hear, /** @type {(isRefused: boolean, why: string) => void} */ closed) {
+  let waiting = 0; // frames that the kernel has not said to have
+  const take = (/** @type {any} */ message) => {
+    if (message.to !== page) return;
+    if (message.kind === "closed") {
+      model.off("msg:custom", take);
+      closed(message.code === REFUSED_CODE, message.reason);
+    } else if (message.kind === "line") {
+      const said = JSON.parse(message.text);
+      if (said.kind === "have" || said.kind === "go") waiting = 0;
+      hear(said);
+    }
+  };
+  const text = (/** @type {object} */ message) => model.send({ kind: "line", page, text: JSON.stringify(message) });
+  model.on("msg:custom", take);
+  text({ ...hello, sent: performance.now() });
+  return {
+    say: text,
+    frames: (/** @type {Uint8Array[]} */ frames) => {
+      waiting += frames.length;
+      model.send({ kind: "line", page }, undefined, frames.map((frame) => frame.buffer));
+    },
+    room: () => Math.max(0, 100 - waiting),
+    close: () => model.off("msg:custom", take),
+  };
+}

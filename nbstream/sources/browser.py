@@ -1,0 +1,398 @@
+"""The microphone of the browser that shows the notebook, wherever the kernel is.
+
+The page numbers what it captures and keeps it until we have it on disk, so that a line that breaks
+or a kernel that is busy costs nothing. What the page could not capture or keep is an overflow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import queue
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from nbstream.audio import BYTES_PER_SAMPLE, CHUNK_FRAMES, CHUNK_MS, SAMPLE_RATE_HZ, Chunk
+from nbstream.channel import Channel, Message
+from nbstream.errors import SourceError, StateError
+from nbstream.sources import speakers as names
+from nbstream.sources.pageclock import PageClock
+
+if TYPE_CHECKING:
+    from typing import Self
+
+KEEP_S: Final = 300.0  # of sound, in the page; and how long it is waited for
+PAGE_S: Final = 20.0  # for a page to come
+PERMISSION_S: Final = 120.0  # for the person to allow it
+STALLED_S: Final = 3.0
+END_S: Final = 4.0  # for the rest to come after a stop
+POLL_S: Final = 0.1
+ACK_EVERY: Final = 10  # chunks, or when there is nothing else to do
+_HEADER: Final = struct.Struct("<IId")  # number, frames lost before it, page's time of its end, ms
+
+# What a page may say that it can't do -> message, hint.
+FAILURES: Final = {
+    "refused": (
+        "the browser was not allowed to use the microphone",
+        "Allow it at the lock or microphone sign beside the page's address, then record again.",
+    ),
+    "missing": (
+        "the browser has no such microphone",
+        "Plug one in, or choose another device; then record again.",
+    ),
+    "insecure": (
+        "the browser gives a microphone to secure pages only",
+        "Open the notebook by https, or as http://localhost or http://127.0.0.1.",
+    ),
+    "unreadable": (
+        "the browser can't open the microphone",
+        "Close other programs that use it, then record again.",
+    ),
+    "ended": (
+        "the browser's microphone was taken away while it recorded",
+        "Check that it is plugged in and still allowed. What was recorded is kept.",
+    ),
+    "channels": (
+        "the browser's microphone has fewer channels than speakers were named",
+        "Give fewer names; without speakers, channels are mixed into one.",
+    ),
+}
+# What a page may say of itself while it records -> message, hint.
+PROBLEMS: Final = {
+    "asking": (
+        "The browser waits for you to allow the microphone.",
+        "Press Allow at the top of the page.",
+    ),
+    "held": ("The browser holds the microphone back.", "Click anywhere in the page."),
+    "hidden": (
+        "The page that records is in the background.",
+        "It records on; the browser may slow it down, and nothing is lost by that.",
+    ),
+    "muted": (
+        "The browser's microphone is switched off.",
+        "Look for its key or switch, or the system's settings.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    epoch: int
+    seq: int
+    chunk: Chunk
+
+
+class BrowserMicrophone:
+    """A microphone of the machine whose browser shows the notebook.
+
+    Parameters
+    ----------
+    device : str
+        A part of the device's name as the browser knows it; the browser's default if empty.
+    speakers : sequence of str, optional
+        Who is on each channel; as in `Microphone`.
+
+    Attributes
+    ----------
+    tell : callable or None
+        Says something to all pages through the notebook; whoever shows the page sets it.
+    problem : (message, hint)
+        What the person should know now; empty if nothing.
+    route : str
+        How the page is heard: "direct", "proxy", "comm"; empty before it is.
+    fill : float
+        How much of what the page can keep is waiting there, 0 to 1.
+
+    Raises
+    ------
+    ParameterError
+        For speakers of which one is empty or comes twice.
+
+    """
+
+    kind: str = "browser"
+    live: bool = True
+    speed: float = 1.0
+    warning: str = ""
+
+    def __init__(self, device: str = "", speakers: Sequence[str] = ()) -> None:
+        self.device = device
+        self.speakers: tuple[str, ...] = names.checked(speakers)
+        self.label: str = "browser microphone" + (f": {device}" if device else "")
+        self.tell: Callable[[Message], None] | None = None
+        self.at_native_rate = False  # as browsers that refuse 16 kHz do it
+        self._n_channels = len(self.speakers) or 1
+        self._channel: Channel | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self.route, self.fill = "", 0.0
+        self._rate_hz: int | None = None
+        self._clock = PageClock()
+        self._news = threading.Condition()
+        self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
+        self._epoch = 0  # pages so far
+        self._next = 0  # the number of the chunk that is waited for
+        self._end: int | None = None  # how many there are, once the page has ended
+        self._lost = (0, 0)  # times, frames; since the last chunk
+        self._last_s = -math.inf  # when the last chunk ended
+        self._audio_s = 0.0
+        self._states: dict[str, str] = {}  # state of the page -> detail
+        self._stopping = False
+
+    def __repr__(self) -> str:
+        given = [repr(self.device)] if self.device else []
+        given += [f"speakers={self.speakers!r}"] if self.speakers else []
+        return f"BrowserMicrophone({', '.join(given)})"
+
+    def check(self) -> None:
+        """Raise SourceError if no page shows it."""
+        if self.tell is None:
+            raise SourceError(
+                f"{self.label} is not shown in any page.",
+                hint='Use nb.Recorder("browser"), or display nb.PageMicrophone(source) in a cell '
+                "before.",
+                source=self.label,
+            )
+
+    def __enter__(self) -> Self:
+        self.check()
+        assert self.tell is not None
+        self._reset()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._leave)
+            self._channel = channel = Channel(self, self.tell)
+            undo.enter_context(channel)
+            self.tell(channel.offer())
+            self._wait_until_it_records(channel)
+            undo.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is None:
+            return
+        channel.send({"kind": "over"})
+        if self.tell is not None:
+            self.tell({"kind": "over"})
+        channel.__exit__()
+
+    def chunks(self, stop: threading.Event) -> Iterator[Chunk]:
+        """Yield what the page captured, each chunk once and in order.
+
+        Parameters
+        ----------
+        stop : Event
+            Ends it: what the page has captured by then still comes.
+
+        Raises
+        ------
+        SourceError
+            If the device was taken away, or the page does not come back.
+
+        """
+        channel = self._channel
+        if channel is None:
+            raise StateError(
+                f"{self.label} is not open.", hint="Read it inside `with source:`.", state="closed"
+            )
+        acked = kept = -1
+        quiet_s, end_by_s = 0.0, math.inf
+        while time.monotonic() < end_by_s:
+            if stop.is_set() and not self._stopping:
+                self._stopping = True
+                end_by_s = time.monotonic() + END_S
+                channel.send({"kind": "stop"})
+            try:
+                arrived = self._arrived.get(timeout=POLL_S)
+            except queue.Empty:
+                if self._has_ended():
+                    break
+                # Waits are counted: a clock also runs while the computer sleeps.
+                quiet_s += POLL_S
+                self._look(quiet_s, channel)
+                continue
+            quiet_s = 0.0
+            self._states.pop("quiet", None)
+            yield arrived.chunk
+            if arrived.epoch == self._epoch:
+                kept = arrived.seq + 1
+                if kept - acked >= ACK_EVERY or self._arrived.empty():
+                    channel.send({"kind": "have", "next": kept})
+                    acked = kept
+        if not self._stopping:
+            self._raise_failure()
+
+    # -- what is shown ---------------------------------------------------------------------------
+
+    @property
+    def problem(self) -> tuple[str, str]:
+        """The most urgent thing to say, and what to do."""
+        states = dict(self._states)
+        if "quiet" in states:
+            minutes = f"up to {KEEP_S / 60:g} minutes"
+            return (
+                "The page that records can't be heard.",
+                f"It keeps {minutes} of sound and sends it when it is back; do not close it.",
+            )
+        return next((PROBLEMS[name] for name in PROBLEMS if name in states), ("", ""))
+
+    def about(self) -> dict[str, Any]:
+        """What was found out while recording, for ``session.json``."""
+        return {
+            "label": self.label,
+            "route": self.route,
+            "device_rate_hz": self._rate_hz,
+            "pages": self._epoch,
+            "clock": self._clock.about(),
+        }
+
+    # -- through the notebook, from any thread -----------------------------------------------------
+
+    def asked(self, content: Message, frames: Sequence[bytes]) -> None:
+        """Take a message of a page that came through its widget."""
+        channel, tell = self._channel, self.tell
+        if channel is None or tell is None:
+            return
+        match content:
+            case {"kind": "ask", "page": str(page), "origin": str(origin)}:
+                channel.invite(page, origin, tell)
+            case {"kind": "line"}:
+                channel.through_comm(content, frames)
+
+    def cut(self) -> None:
+        """Break the line to the page, as a network would."""
+        if self._channel is not None:
+            self._channel.cut()
+
+    # -- on nbstream-channel -----------------------------------------------------------------------
+
+    def joined(self, is_new: bool) -> Message:
+        """See `channel.Listener`."""
+        with self._news:
+            if is_new:
+                self._epoch += 1
+                self._next, self._end = 0, None
+                self._states.clear()
+                self._clock.restart()
+            self._news.notify_all()
+        return {
+            "next": self._next,
+            "device": self.device,
+            "n_channels": self._n_channels,
+            "most": round(KEEP_S * 1000 / CHUNK_MS),
+            "native": self.at_native_rate,
+            "stop": self._stopping,
+        }
+
+    def left(self) -> None:
+        """See `channel.Listener`."""
+
+    def said(self, message: Message) -> Message | None:
+        """See `channel.Listener`."""
+        match message:
+            case {"kind": "ping"}:
+                match message.get("last"):
+                    case [int() | float() as sent, int() | float() as at, int() | float() as back]:
+                        self._clock.answered(sent, at, back)
+                self.fill = float(message.get("fill", 0.0))
+            case {"kind": "state", "state": str(state)}:
+                self._take_state(state, message)
+            case {"kind": "end", "next": int(n)}:
+                with self._news:
+                    self._end = n
+                    self._news.notify_all()
+        return None
+
+    def heard(self, frame: bytes) -> None:
+        """See `channel.Listener`."""
+        pcm = frame[_HEADER.size :]
+        frame_bytes = BYTES_PER_SAMPLE * self._n_channels
+        if len(frame) <= _HEADER.size or len(pcm) % frame_bytes:
+            return
+        seq, lost, end_ms = _HEADER.unpack_from(frame)
+        if seq < self._next or not math.isfinite(end_ms):
+            return  # It came before the line broke, too.
+        n_frames = len(pcm) // frame_bytes
+        now_s = time.monotonic()
+        end_s = min(now_s, self._clock.kernel_s(end_ms)) if self._clock.is_known else now_s
+        if self._epoch > 1 and self._next == 0:  # Nobody captured while the page was away.
+            away_s = end_s - n_frames / SAMPLE_RATE_HZ - self._last_s
+            lost += max(0, round(away_s * SAMPLE_RATE_HZ))
+        lost += (seq - self._next) * CHUNK_FRAMES
+        self._last_s = end_s = max(end_s, self._last_s)
+        self._audio_s += (n_frames + lost) / SAMPLE_RATE_HZ
+        self._clock.captured(self._audio_s, end_s)
+        self._next = seq + 1
+        chunk = Chunk(pcm, end_s, int(lost > 0), lost, self._n_channels)
+        self._arrived.put(_Arrived(self._epoch, seq, chunk))
+
+    def _take_state(self, state: str, message: Message) -> None:
+        with self._news:
+            for other in {"recording": ("asking", "held"), "visible": ("hidden",)}.get(state, ()):
+                self._states.pop(other, None)
+            if state == "heard":
+                self._states.pop("muted", None)
+            self._states[state] = str(message.get("detail", ""))
+            if state == "recording":
+                self.route = str(message.get("route", ""))
+                self._rate_hz = message.get("rate_hz")
+                if name := str(message.get("device", "")):
+                    self.label = f"browser microphone: {name}"
+            self._news.notify_all()
+
+    # -- on the thread that reads ------------------------------------------------------------------
+
+    def _wait_until_it_records(self, channel: Channel) -> None:
+        def is_decided() -> bool:
+            return any(state in FAILURES or state == "recording" for state in self._states)
+
+        with self._news:
+            came = self._news.wait_for(lambda: self._epoch > 0, PAGE_S)
+            if came:
+                self._news.wait_for(is_decided, PERMISSION_S)
+        if not came:
+            why = f" Refused: {'; '.join(channel.refusals)}." if channel.refusals else ""
+            raise SourceError(
+                f"{self.label}: no page that shows it has answered for {PAGE_S:g} s.{why}",
+                hint="Keep the notebook open in a browser, and reload the page if it was saved by "
+                "another kernel.",
+                source=self.label,
+            )
+        self._raise_failure()
+        if "recording" not in self._states:
+            raise SourceError(
+                f"{self.label}: nobody has allowed it for {PERMISSION_S:g} s.",
+                hint="Press Allow at the top of the page when the browser asks.",
+                source=self.label,
+            )
+
+    def _has_ended(self) -> bool:
+        with self._news:
+            return self._end is not None and self._next >= self._end and self._arrived.empty()
+
+    def _look(self, quiet_s: float, channel: Channel) -> None:
+        if not self._stopping and quiet_s >= STALLED_S:
+            self._states["quiet"] = ""
+        if quiet_s >= KEEP_S:
+            raise SourceError(
+                f"{self.label}: the page has not been heard for {KEEP_S:g} s.",
+                hint="What was recorded is kept. Open the notebook again to record more.",
+                source=self.label,
+            )
+        if quiet_s >= END_S and not channel.is_connected:
+            self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        states = dict(self._states)
+        for state, (message, hint) in FAILURES.items():
+            if state in states:
+                detail = f" ({states[state]})" if states[state] else ""
+                raise SourceError(f"{message}{detail}.", hint=hint, source=self.label)

@@ -1,0 +1,51 @@
+"""`PageMicrophone`: the part of a page that captures for a `BrowserMicrophone`; nothing to see.
+
+What a page needs to find the kernel, port and secret, is sent as a message, when a recording begins
+or a page asks, and never is a trait: it would be saved with the notebook.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+
+from nbstream import front
+from nbstream.sources.browser import BrowserMicrophone
+from nbstream.widgets.answering import answer_while_a_cell_runs
+
+
+class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
+    """Lends the page's microphone to one source at a time.
+
+    Parameters
+    ----------
+    source : BrowserMicrophone, optional
+        Which at first; see `lend`.
+
+    """
+
+    def __init__(self, source: BrowserMicrophone | None = None) -> None:
+        self._source: BrowserMicrophone | None = None
+        self._esm, self._css = front.module("capture.js"), ""
+        super().__init__()
+        self.on_msg(self._answer)
+        answer_while_a_cell_runs(self)
+        if hasattr(self.comm, "handle_msg"):
+            # Past the hooks of a cell's begin and end, which would cut up what others draw.
+            self.comm.handle_msg = self._handle_msg
+        if source is not None:
+            self.lend(source)
+
+    def lend(self, source: BrowserMicrophone) -> BrowserMicrophone:
+        """Have `source` captured by pages that show this. Returns it."""
+        self._source = source
+        source.tell = self.send
+        return source
+
+    def _answer(self, _: object, content: dict[str, Any], buffers: list[Any]) -> None:
+        if self._source is not None:
+            self._source.asked(content, [bytes(part) for part in buffers])
+
+    def __repr__(self) -> str:
+        return f"<PageMicrophone for {self._source!r}>"
