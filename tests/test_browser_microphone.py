@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
@@ -62,9 +61,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def chromium_with(*flags: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium_path(), args=[*FLAGS, *flags]
-        )
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=[*FLAGS, *flags])
         yield browser
         browser.close()
 
@@ -185,3 +182,97 @@ def test_all_of_it_is_recorded(
     notebook, folder = take(server, browser, service, busy, BUSY[busy])
     check(folder)
     assert notebook.complaints == []
+
+
+def test_a_line_that_is_cut_loses_nothing(
+    server: Lab, browser: Browser, service: ScriptedServer
+) -> None:
+    """The page keeps what the kernel does not have, and brings it by the next line, in order."""
+    cut = """
+                for _ in range(4):
+            threading.Event().wait(1.0)
+            mic.cut()
+        """
+    _, folder = take(server, browser, service, "cut", cut)
+    check(folder)
+
+
+def test_a_device_with_another_rate_is_resampled_in_the_page(
+    server: Lab, browser: Browser, service: ScriptedServer
+) -> None:
+    """Browsers that refuse 16 kHz, as Firefox does, lose nothing by it."""
+    more = "mic.at_native_rate = True\n        "
+    _, folder = take(server, browser, service, "native", "", f"\n        {more}")
+    meta = check(folder)
+    assert meta["sample_rate_hz"] == 16_000
+
+
+def test_without_a_socket_it_goes_through_the_widget(
+    server: Lab, browser: Browser, service: ScriptedServer
+) -> None:
+    """Where the page can't reach the kernel by itself, the notebook carries the same messages."""
+    more = """
+        from nbstream.channel import Channel
+        offer = Channel.offer
+        Channel.offer = lambda self: offer(self) | {"port": 9}  # where nobody listens
+        """
+    _, folder = take(server, browser, service, "comm", "", more)
+    check(folder)
+
+
+def test_a_page_that_is_loaded_again_goes_on(
+    server: Lab, browser: Browser, service: ScriptedServer
+) -> None:
+    """What was said while there was no page is an overflow; the rest is there."""
+    cells = [SHOW, RECORD.format(url=service.url), STOP, "print(mic.about()['pages'], 'pages')"]
+    notebook = server.open(browser, "reload.ipynb", cells)
+    before = folders(server)
+    notebook.run(0)
+    notebook.run(1)
+    (folder,) = [path for path in folders(server) if path not in before]
+    wait_until(lambda: audio_s(folder) > 2, notebook)
+    notebook.command("docmanager:save")
+    notebook.load()
+    at_s = audio_s(folder)
+    wait_until(lambda: audio_s(folder) > at_s + 2, notebook)
+    notebook.run(2)
+    notebook.output(2).get_by_text("stopped stopped").wait_for()
+    notebook.run(3)
+    notebook.output(3).get_by_text("2 pages").wait_for()
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    (lost,) = [event for event in events if event["type"] == "Overflow"]
+    meta = json.loads((folder / "session.json").read_text())
+    missing_s = meta["ended_s"] - audio_s(folder)
+    assert lost["lost_frames"] / 16_000 == pytest.approx(missing_s, abs=5)
+    assert 0.1 < lost["lost_frames"] / 16_000 < missing_s
+
+
+def test_a_permission_that_is_refused_is_said(server: Lab, service: ScriptedServer) -> None:
+    """The cell says what was refused and what to do, and nothing is left behind."""
+    before = folders(server)
+    with chromium_with("--use-fake-device-for-media-stream") as browser:  # nobody presses Allow
+        cells = [SHOW, RECORD.format(url=service.url)]
+        notebook = server.open(browser, "refused.ipynb", cells)
+        notebook.run(0)
+        notebook.run(1)
+        output = notebook.output(1)
+        output.get_by_text("not allowed to use the microphone").first.wait_for()
+        output.get_by_text("Allow it at the lock").first.wait_for()
+    assert folders(server) == before
+
+
+def test_the_secret_is_not_saved(server: Lab, browser: Browser, service: ScriptedServer) -> None:
+    """Neither secret nor port is in the notebook that is saved while it records."""
+    cells = [SHOW, RECORD.format(url=service.url), "print(mic._channel.offer()['secret'])", STOP]
+    notebook = server.open(browser, "secret.ipynb", cells)
+    notebook.run(0)
+    notebook.run(1)
+    notebook.run(2)
+    secret = notebook.output(2).inner_text().strip()
+    assert len(secret) > 40
+    notebook.page.evaluate(
+        "() => jupyterapp.shell.currentWidget.content.widgets[2].model.clearExecution()"
+    )
+    notebook.command("docmanager:save")
+    assert secret not in (server.folder / "secret.ipynb").read_text()
+    notebook.run(3)

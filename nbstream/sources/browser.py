@@ -366,8 +366,8 @@ class BrowserMicrophone:
                 "another kernel.",
                 source=self.label,
             )
-        self._raise_failure()
         if "recording" not in self._states:
+            self._raise_failure()
             raise SourceError(
                 f"{self.label}: nobody has allowed it for {PERMISSION_S:g} s.",
                 hint="Press Allow at the top of the page when the browser asks.",
