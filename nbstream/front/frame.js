@@ -19,7 +19,7 @@ export const COLUMNS = [
   column("start_s", "Start (s)", "number", "78px", ""),
   column("end_s", "End (s)", "number", "78px", "less"),
   column("transcript", "Text", "text", "", "", (turn) => turn.text),
-  column("label", "Labels", "label", "104px", "", (turn) => textsOf(turn.remarks?.labels)),
+  column("label", "Labels", "label", "104px", "less", (turn) => textsOf(turn.remarks?.labels)),
   column("note", "Notes", "label", "140px", "asked", (turn) => textsOf(turn.remarks?.notes)),
   column("corrected", "Corrected", "text", "", "asked", (turn) => turn.remarks?.corrected?.text ?? ""),
   column("n_words", "Words", "number", "68px", "extra"),

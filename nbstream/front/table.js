@@ -117,6 +117,7 @@ export function table(store, el, { frame = "" } = {}) {
     head.dataset.shape = shape;
     const focused = /** @type {HTMLElement} */ (document.activeElement)?.dataset?.sorts;
     el.classList.toggle("nbs-chosen", chosen !== null);
+    el.classList.toggle("nbs-labelled", columns.some(({ name }) => name === "label"));
     widths.replaceChildren(...columns.map(({ width, room }) => {
       const one = element("col", room);
       if (width) one.style.width = width;
