@@ -242,5 +242,9 @@ def _once_ended(session: Session, place: str) -> Callable[[], None]:
 
 
 def _report(session: Session) -> dict[str, str]:
-    html = f'<div class="nbs-saved">{session._repr_html_()}</div>'
+    try:
+        html = f'<div class="nbs-saved">{session._repr_html_()}</div>'
+    except Exception as error:  # The inspector is there all the same.
+        why = f"The report can't be made: {type(error).__name__}: {error}."
+        return {"text/plain": f"{session!r}\n{why}"}
     return {"text/plain": repr(session), "text/html": html}
