@@ -34,7 +34,7 @@ from nbstream.session import Session
 from nbstream.sources.compressed import compressed
 from nbstream.tables import in_order
 
-_READ_S: Final = 60
+_READ_S: Final = 10
 _LEAST_BYTES_PER_S: Final = 1500  # of a channel; speech that is compressed well has more
 _COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _SERVICES: Final = {"assemblyai": "AssemblyAI", "local": "local recogniser", "replay": "a replay"}

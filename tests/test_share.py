@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -386,6 +387,21 @@ def test_channels_stay_apart(
         assert (kind, name) == (found, file.format)
         assert max(1, len(speakers)) == file.channels
         assert session.duration_s == pytest.approx(file.frames / file.samplerate, abs=0.1)
+
+
+def test_a_long_session_is_compressed_quickly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vorbis takes a tenth of the time; where a word is, stays exact."""
+    monkeypatch.setattr("nbstream.sources.compressed._LONG_FRAMES", 16_000)
+    session = nb.open(talk(tmp_path, 4).end().folder)
+    _, data = sound(session.share(tmp_path / "talk.html"))
+    with soundfile.SoundFile(io.BytesIO(data)) as file:
+        assert "VORBIS" == file.subtype
+        heard = file.read(dtype="int16").astype(float)
+    said = session.audio().astype(float)[: len(heard)]
+    lag = np.argmax(np.correlate(heard[16_000:80_000:4], said[16_400:79_600:4], "valid")) * 4
+    assert abs(lag - 400) <= 16
 
 
 def test_without_soundfile_it_is_wav(

@@ -74,7 +74,8 @@ class Session(Given, Live):
         timing : bool
             Whether a table of latencies and rates is in it.
         audio : bool
-            Whether the sound is in it: Ogg Opus where soundfile can write it, about 12 MB an hour.
+            Whether the sound is in it: Ogg Opus, or Vorbis from ten minutes on, where soundfile is
+            there; about 14 MB an hour of one channel.
         max_mb : float
             Largest file, in MB.
 
