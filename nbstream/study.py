@@ -83,6 +83,7 @@ class Study:
             speakers=speakers,
             spans=spans,
             end_source=end_source,
+            stops_s=[e.event.frame / rate_hz for e in rare if isinstance(e.event, ev.Paused)],
             **options,
         )
         names = pd.Series([self._folder.path.name] * len(table), dtype="string")

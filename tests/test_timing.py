@@ -289,6 +289,15 @@ def test_floor_transfers_agree_with_scikit_talk(
     assert expected == pytest.approx(list(found), nan_ok=True, abs=1e-6)
 
 
+@pytest.mark.parametrize("stop_s", [2.5, 2.6, 2.7])
+def test_nothing_is_counted_across_a_pause_of_the_recording(stop_s: float) -> None:
+    """Time went on and the audio did not: neither silence nor floor transfer is known there."""
+    across = study(stops_s=[0.5, stop_s])
+    assert across[["inter_turn_silence_ms", "fto_ms", "gap_ms"]].isna().all(axis=None)
+    beside = study(stops_s=[0.5, 2.0, 3.0])
+    assert beside[["inter_turn_silence_ms", "fto_ms", "gap_ms"]].notna().iloc[1].all()
+
+
 # -- clocks ----------------------------------------------------------------------------------
 
 

@@ -65,7 +65,10 @@ def test_a_delay_that_is_set_is_the_emission_latency(tmp_path: Path, speed: floa
 
 
 def test_a_delay_of_the_local_server_is_recovered(tmp_path: Path) -> None:
-    """With messages held back by 0.4 s, every latency grows by that, to within one chunk."""
+    """With messages held back by 0.4 s, every latency grows by that, to within one chunk.
+
+    The least of each is compared: a busy machine adds to some, and takes nothing off.
+    """
     found = []
     with local_server() as url:
         for fault in ("", "message_delay_s:0.4"):
@@ -77,9 +80,9 @@ def test_a_delay_of_the_local_server_is_recovered(tmp_path: Path) -> None:
             turns, words = session.timing(), session.word_timing()
             found.append(
                 [
-                    words["emission_latency_first_ms"].median(),
-                    words["emission_latency_final_ms"].median(),
-                    turns["first_partial_ms"].median(),
+                    words["emission_latency_first_ms"].min(),
+                    words["emission_latency_final_ms"].min(),
+                    turns["first_partial_ms"].min(),
                     turns["eot_latency_ms"][0],  # the second turn is ended by the end of the audio
                 ]
             )

@@ -65,7 +65,8 @@ DEFINITIONS: Final = (
         "ms",
         _AUDIO,
         "a name of our own: who spoke is left open",
-        "no floor transfer; with one speaker it is the pause that the endpointer cut at",
+        "no floor transfer; with one speaker it is the pause that the endpointer cut at; NaN where "
+        "the recording was paused",
     ),
     Definition(
         "fto_ms",

@@ -30,6 +30,7 @@ def turns(
     spans: Sequence[Spans] | None = None,
     end_source: str = "asr_word",
     min_pause_ms: float = PAUSE_MS,
+    stops_s: Sequence[float] = (),
     **floor: Any,
 ) -> pd.DataFrame:
     """One row a turn, in order of audio.
@@ -47,6 +48,9 @@ def turns(
         give the edges of the turn's speech. By default its words do.
     min_pause_ms : float
         Shortest silence between two words that counts as a pause.
+    stops_s : sequence of float
+        Where recording was paused, in s of session audio: time went on there and the audio did
+        not, so there is no silence and no floor transfer across it.
     **floor
         As in `floor_transfer_ms`.
 
@@ -74,8 +78,9 @@ def turns(
         "end_s": speech[:, 1],
         "is_final": _each(rows, "is_final", bool),
     }
-    columns |= _speaking(rows, speech, min_pause_ms)
-    columns |= _floor(rows, speech, who, are_labels=speakers is None, **floor)
+    stops = np.sort(np.asarray(stops_s, np.float64))
+    columns |= _speaking(rows, speech, min_pause_ms, stops)
+    columns |= _floor(rows, speech, who, stops, are_labels=speakers is None, **floor)
     onset_s = np.where(is_told, onset_s, speech[:, 0])
     columns |= _latencies(rows, clock, sends, commands, onset_s, speech[:, 1])
     columns |= _stability(rows, columns["duration_ms"])
@@ -103,7 +108,9 @@ def labels(rows: Sequence[TurnRow]) -> list[str | None]:
     return [None if (row.speaker or "").endswith(_UNKNOWN) else row.speaker for row in rows]
 
 
-def _speaking(rows: Sequence[TurnRow], speech: Spans, min_pause_ms: float) -> dict[str, Any]:
+def _speaking(
+    rows: Sequence[TurnRow], speech: Spans, min_pause_ms: float, stops: FloatArray
+) -> dict[str, Any]:
     """How long, how fast, with which pauses."""
     duration_ms = (speech[:, 1] - speech[:, 0]) * 1000
     n_words = _each(rows, "n_words", np.int64)
@@ -117,6 +124,7 @@ def _speaking(rows: Sequence[TurnRow], speech: Spans, min_pause_ms: float) -> di
     latest_end_s = np.maximum.accumulate(np.nan_to_num(speech[:, 1], nan=-math.inf))
     silence_before_s = np.full(n, np.nan)
     silence_before_s[1:] = np.maximum(0.0, speech[1:, 0] - latest_end_s[:-1])
+    silence_before_s[1:][_holds_a_stop(stops, latest_end_s[:-1], speech[1:, 0])] = np.nan
     return {
         "duration_ms": duration_ms,
         "n_words": n_words,
@@ -134,6 +142,7 @@ def _floor(
     rows: Sequence[TurnRow],
     speech: Spans,
     who: Sequence[str | None],
+    stops: FloatArray,
     *,
     are_labels: bool,
     **options: Any,
@@ -149,11 +158,18 @@ def _floor(
             fto_ms[at] = floor_transfer_ms(
                 speech[at, 0], speech[at, 1], [who[i] for i in at], **options
             )
+    fto_ms[_holds_a_stop(stops, speech[:, 0] - fto_ms / 1000, speech[:, 0])] = np.nan
     return {
         "fto_ms": fto_ms,
         "gap_ms": np.where(fto_ms >= 0, fto_ms, np.nan),
         "overlap_ms": np.where(fto_ms < 0, -fto_ms, np.nan),
     }
+
+
+def _holds_a_stop(stops: FloatArray, start_s: FloatArray, end_s: FloatArray) -> Any:
+    """Which of the stretches hold a place where recording was paused; of NaN, none."""
+    behind = np.searchsorted(stops, np.nan_to_num(end_s, nan=-1.0), side="right")
+    return behind > np.searchsorted(stops, np.nan_to_num(start_s, nan=-1.0), side="left")
 
 
 def _latencies(
