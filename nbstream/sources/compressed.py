@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from nbstream.audio import SAMPLE_RATE_HZ, PcmArray, wav_header
 
+BYTES_PER_S: Final = 2600  # of a channel, about, as Opus
 # Opus is the smaller one, and takes ten times as long: up to two seconds a minute.
 _LONG_FRAMES: Final = 600 * SAMPLE_RATE_HZ
 
