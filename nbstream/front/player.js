@@ -80,10 +80,16 @@ export class Player {
     else this._say();
   }
 
-  /** Be told when it begins, waits or stops. @param {() => void} f @returns {() => void} the end */
+  /**
+   * Be told when it begins, waits or stops. @param {() => void} f @returns {() => void} the end of
+   * that; the last one out turns it off
+   */
   on(f) {
     this._listeners.add(f);
-    return () => this._listeners.delete(f);
+    return () => {
+      this._listeners.delete(f);
+      if (!this._listeners.size) this.pause();
+    };
   }
 
   /** Stop for good. */

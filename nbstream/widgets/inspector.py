@@ -20,7 +20,7 @@ from nbstream.audio import PcmArray
 from nbstream.errors import NbstreamError, ParameterError
 from nbstream.notes import default_author
 from nbstream.session import Session
-from nbstream.widgets.places import put
+from nbstream.widgets.places import put, replace_earlier_run_of_cell
 from nbstream.widgets.view import View, keys_of
 
 MOST_SOUND_S: Final = 30.0  # in one answer
@@ -54,6 +54,7 @@ class Inspector(View):
         super().__init__(session)
         _shown.add(self)
         _look_after_each_cell()
+        replace_earlier_run_of_cell(self)
         me = weakref.ref(self)
         session.watch(lambda: _refresh(me))
 

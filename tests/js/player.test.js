@@ -184,6 +184,16 @@ test("answers to an earlier question are not heard", async () => {
   assert.deepEqual([true], context.played.map(({ stopped }) => stopped));
 });
 
+test("it falls silent when nothing shows it any more", async () => {
+  const { player } = playing();
+  const ends = [player.on(() => {}), player.on(() => {})];
+  player.play(0);
+  ends[0]();
+  assert.equal(true, player.is_playing);
+  ends[1]();
+  assert.equal(false, player.is_playing);
+});
+
 test("speeds go from a half to two", () => {
   assert.deepEqual([0.5, 2], [RATES[0], RATES.at(-1)]);
   assert.deepEqual([1.25, 0.75, 0.5, 2], [nextRate(1, 1), nextRate(1, -1), nextRate(0.5, -1), nextRate(2, 1)]);
