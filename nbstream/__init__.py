@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nbstream.services import ask_key as ask_key
     from nbstream.session import Session as Session
     from nbstream.sources import AudioFile as AudioFile
+    from nbstream.sources import BrowserMicrophone as BrowserMicrophone
     from nbstream.sources import Dialogue as Dialogue
     from nbstream.sources import Microphone as Microphone
     from nbstream.sources import Sample as Sample
@@ -62,6 +63,7 @@ _WHERE = {
     "Dialogue": ("sources", "Dialogue"),
     "AudioFile": ("sources", "AudioFile"),
     "Microphone": ("sources", "Microphone"),
+    "BrowserMicrophone": ("sources", "BrowserMicrophone"),
     "devices": ("sources", "devices"),
     "recover": ("store", "recover"),
     "timing": ("timing", ""),
@@ -102,6 +104,12 @@ def _hand_down() -> None:
     session.viewer = staticmethod(lambda one: _inspector().Inspector(one))
     session.shower = staticmethod(lambda one: _inspector().show(one))
     session.sharer = staticmethod(_share)
+    if browser := sys.modules.get("nbstream.sources.browser"):
+        browser.BrowserMicrophone.shower = staticmethod(lambda one: _microphone().show(one))
+
+
+def _microphone() -> Any:
+    return importlib.import_module("nbstream.widgets.microphone")
 
 
 def _inspector() -> Any:

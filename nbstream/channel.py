@@ -39,7 +39,7 @@ HELLO_S: Final = 5.0  # who has not said who it is by then may go
 RETURN_S: Final = 3.0  # a page that lost its line has so long for itself alone
 REFUSED: Final = 4003  # close code: not to be tried again
 REPLACED: Final = 4001  # the same page has come by another line
-_LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "::1")
+LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "::1")
 
 Message = dict[str, Any]
 
@@ -208,7 +208,7 @@ class Channel:
         origin = request.headers.get("Origin", "")
         known = self._origins
         try:
-            is_ours = origin in known if known else urlsplit(origin).hostname in _LOOPBACK_NAMES
+            is_ours = origin in known if known else urlsplit(origin).hostname in LOOPBACK_NAMES
         except ValueError:
             is_ours = False
         if is_ours:

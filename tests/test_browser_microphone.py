@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser import FLAGS, Lab, Notebook, chromium_path, lab
 from tests.scripted import Peer, ScriptedServer
@@ -58,22 +58,17 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@contextlib.contextmanager
-def chromium_with(*flags: str) -> Iterator[Browser]:
+@pytest.fixture(scope="module")
+def browser(speech: Path) -> Iterator[Browser]:
+    flags = [
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={speech}%noloop",
+    ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=[*FLAGS, *flags])
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="module")
-def browser(speech: Path) -> Iterator[Browser]:
-    with chromium_with(
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={speech}%noloop",
-    ) as browser:
-        yield browser
 
 
 def listen(peer: Peer) -> None:
@@ -247,12 +242,16 @@ def test_a_page_that_is_loaded_again_goes_on(
     assert 0.1 < lost["lost_frames"] / 16_000 < missing_s
 
 
-def test_a_permission_that_is_refused_is_said(server: Lab, service: ScriptedServer) -> None:
+def test_a_permission_that_is_refused_is_said(
+    server: Lab, browser: Browser, service: ScriptedServer
+) -> None:
     """The cell says what was refused and what to do, and nothing is left behind."""
     before = folders(server)
-    with chromium_with("--use-fake-device-for-media-stream") as browser:  # nobody presses Allow
-        cells = [SHOW, RECORD.format(url=service.url)]
-        notebook = server.open(browser, "refused.ipynb", cells)
+    careful = browser.browser_type.launch(  # where nobody presses Allow
+        executable_path=chromium_path(), args=[*FLAGS, "--use-fake-device-for-media-stream"]
+    )
+    with contextlib.closing(careful):
+        notebook = server.open(careful, "refused.ipynb", [SHOW, RECORD.format(url=service.url)])
         notebook.run(0)
         notebook.run(1)
         output = notebook.output(1)
@@ -276,3 +275,47 @@ def test_the_secret_is_not_saved(server: Lab, browser: Browser, service: Scripte
     notebook.command("docmanager:save")
     assert secret not in (server.folder / "secret.ipynb").read_text()
     notebook.run(3)
+
+
+PANEL = "import nbstream as nb\nrec = nb.Recorder(service={service}, report=False)\nrec"
+SERVICE = "nb.AssemblyAI(endpoint={url!r}, api_key='none')"
+
+
+def test_the_recorder_takes_the_browsers_where_the_kernel_has_none(
+    server: Lab, browser: Browser, service: ScriptedServer
+) -> None:
+    """It says so, records at a press, stops at a press while a cell runs, and keeps the clock."""
+    before = folders(server)
+    panel = PANEL.format(service=SERVICE.format(url=service.url))
+    notebook = server.open(browser, "panel.ipynb", [panel, "import time; time.sleep(30)"])
+    page = notebook.page
+    notebook.run(0)
+    expect(page.get_by_label("Source", exact=True)).to_have_value("Browser microphone")
+    expect(page.get_by_text("The browser's microphone is chosen: ")).to_be_visible()
+    page.get_by_role("button", name="Record", exact=True).click()
+    expect(page.locator(".nbs-state")).to_have_text("Recording", timeout=30_000)
+    expect(page.get_by_text("The page is heard directly")).to_be_visible()
+    (folder,) = [path for path in folders(server) if path not in before]
+    notebook.run(1, wait=False)
+    wait_until(lambda: audio_s(folder) > SPEECH_S + 1, notebook)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.locator(".nbs-state")).to_have_text("Stopped", timeout=10_000)
+    expect(notebook.cell(1)).to_contain_text("[*]")
+    source = check(folder)["source"]
+    assert ("browser", "direct", 1) == (source["kind"], source["route"], source["pages"])
+    assert abs(source["clock"]["drift_ms"]) < 200
+    assert 0 <= source["clock"]["uncertainty_ms"] < 100
+    notebook.command("notebook:interrupt-kernel")
+    assert notebook.complaints == []
+
+
+def test_record_shows_what_captures_by_itself(
+    server: Lab, browser: Browser, service: ScriptedServer
+) -> None:
+    """Without a panel one line is enough, in the cell that records."""
+    line = f'import nbstream as nb\ns = nb.record("browser", {SERVICE.format(url=service.url)})'
+    notebook = server.open(browser, "line.ipynb", [line, "s.stop(); print(s.duration_s > 0)"])
+    notebook.run(0)
+    notebook.run(1)
+    notebook.output(1).get_by_text("True").wait_for()
+    assert notebook.complaints == []

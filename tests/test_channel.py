@@ -440,7 +440,7 @@ def test_what_the_person_should_know_is_a_problem(reading: Reading) -> None:
 
 def test_without_a_page_it_says_how_to_get_one() -> None:
     """Before anything is opened."""
-    with pytest.raises(SourceError, match="not shown in any page"):
+    with pytest.raises(SourceError, match="no notebook"):
         BrowserMicrophone().check()
     with pytest.raises(ParameterError):
         BrowserMicrophone(speakers=("a", "a"))

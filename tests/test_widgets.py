@@ -342,7 +342,7 @@ def test_a_given_source_and_service_are_what_the_pickers_show(make: Make) -> Non
     rec = make()
     assert (rec._source.label, rec._source.value) == ("test", "given")
     assert rec._service.label == "AssemblyAI (u3-rt-pro)"
-    assert [value for _, value in rec._source.options] == ["given", "sample", "mic"]
+    assert [value for _, value in rec._source.options] == ["given", "sample", "mic", "browser"]
 
 
 # -- the key, and what is saved ---------------------------------------------------------------

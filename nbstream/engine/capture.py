@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -62,6 +63,7 @@ class Capture:
             else:
                 context.fail(_source_failed(error))
         finally:
+            self._describe(context)
             self._end(context)
             self._closed.set()
 
@@ -159,6 +161,12 @@ class Capture:
         if delay := getattr(self.source, "delay", None):
             delay(now_s - chunk.captured_s)
         return now_s
+
+    def _describe(self, context: Context) -> None:
+        """Keep what the source has found out about itself, such as how its clock runs."""
+        if about := getattr(self.source, "about", None):
+            with contextlib.suppress(NbstreamError):  # A full disk has been reported.
+                context.folder.update(source=context.folder.meta["source"] | about())
 
     def _end(self, context: Context) -> None:
         context.captured.set()  # first: nobody is to connect for what follows the pause

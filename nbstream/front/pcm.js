@@ -99,9 +99,9 @@ export const TAP_NAME = "nbstream-tap";
 /** The module of the worklet, as text. */
 export function tapModule() {
   return `
-const Resampler = ${Resampler};
-const Cutter = ${Cutter};
-registerProcessor("${TAP_NAME}", class extends AudioWorkletProcessor {
+  const Resampler = ${Resampler};
+  const Cutter = ${Cutter};
+  registerProcessor("${TAP_NAME}", class extends AudioWorkletProcessor {
   constructor(options) {
     super();
     const n = options.processorOptions.nChannels;

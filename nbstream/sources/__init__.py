@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from nbstream.audio import Chunk
 from nbstream.errors import SourceError
+from nbstream.sources.browser import BrowserMicrophone
 from nbstream.sources.dialogue import Dialogue
 from nbstream.sources.file import AudioFile
 from nbstream.sources.microphone import Microphone
@@ -22,7 +23,16 @@ from nbstream.sources.sample import Sample
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["AudioFile", "Dialogue", "Microphone", "Sample", "Source", "devices", "resolve"]
+__all__ = [
+    "AudioFile",
+    "BrowserMicrophone",
+    "Dialogue",
+    "Microphone",
+    "Sample",
+    "Source",
+    "devices",
+    "resolve",
+]
 
 
 @runtime_checkable
@@ -70,7 +80,7 @@ def resolve(spec: str | os.PathLike[str] | Source) -> Source:
     Parameters
     ----------
     spec : str, Path or Source
-        "sample", "dialogue", "mic", the path of an audio file, or a source.
+        "sample", "dialogue", "mic", "browser", the path of an audio file, or a source.
 
     Raises
     ------
@@ -85,10 +95,12 @@ def resolve(spec: str | os.PathLike[str] | Source) -> Source:
         return Dialogue()
     if spec == "mic":
         return Microphone()
+    if spec == "browser":
+        return BrowserMicrophone()
     if isinstance(spec, (str, os.PathLike)) and os.fspath(spec):
         return AudioFile(spec)
     raise SourceError(
         f"no source can be made of {spec!r}.",
-        hint='Give "sample", "dialogue", "mic", the path of an audio file, or a source such as '
-        "Microphone(2).",
+        hint='Give "sample", "dialogue", "mic", "browser", the path of an audio file, or a source '
+        "such as Microphone(2).",
     )

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from nbstream.audio import BYTES_PER_SAMPLE, CHUNK_FRAMES, CHUNK_MS, SAMPLE_RATE_HZ, Chunk
 from nbstream.channel import Channel, Message
@@ -79,6 +79,9 @@ PROBLEMS: Final = {
 }
 
 
+ROUTES: Final = {"direct": "directly", "proxy": "through Jupyter", "comm": "through the widget"}
+
+
 @dataclass(frozen=True, slots=True)
 class _Arrived:
     epoch: int
@@ -118,6 +121,8 @@ class BrowserMicrophone:
     live: bool = True
     speed: float = 1.0
     warning: str = ""
+    # Shows it in the cell that runs, where nobody else does; handed down by the package.
+    shower: ClassVar[Callable[[BrowserMicrophone], None] | None] = None
 
     def __init__(self, device: str = "", speakers: Sequence[str] = ()) -> None:
         self.device = device
@@ -150,12 +155,22 @@ class BrowserMicrophone:
         return f"BrowserMicrophone({', '.join(given)})"
 
     def check(self) -> None:
-        """Raise SourceError if no page shows it."""
+        """Show it in the cell that runs, if no page does yet.
+
+        Raises
+        ------
+        SourceError
+            If there is no notebook.
+
+        """
+        shower = type(self).shower
+        if self.tell is None and shower is not None:
+            shower(self)
         if self.tell is None:
             raise SourceError(
-                f"{self.label} is not shown in any page.",
-                hint='Use nb.Recorder("browser"), or display nb.PageMicrophone(source) in a cell '
-                "before.",
+                f"{self.label}: there is no notebook whose page could capture.",
+                hint='In a notebook, nb.Recorder("browser") and nb.record("browser") work. '
+                'Elsewhere use source="mic".',
                 source=self.label,
             )
 
@@ -167,8 +182,7 @@ class BrowserMicrophone:
             undo.callback(self._leave)
             self._channel = channel = Channel(self, self.tell)
             undo.enter_context(channel)
-            self.tell(channel.offer())
-            self._wait_until_it_records(channel)
+            self._wait_until_it_records(channel, self.tell)
             undo.pop_all()
         return self
 
@@ -243,6 +257,15 @@ class BrowserMicrophone:
                 f"It keeps {minutes} of sound and sends it when it is back; do not close it.",
             )
         return next((PROBLEMS[name] for name in PROBLEMS if name in states), ("", ""))
+
+    @property
+    def note(self) -> str:
+        """How the page is heard, and what waits there."""
+        if not self.route:
+            return ""
+        waiting_s = self.fill * KEEP_S
+        waiting = f"; {waiting_s:.0f} s wait in the page" if waiting_s >= 1 else ""
+        return f"The page is heard {ROUTES.get(self.route, self.route)}{waiting}."
 
     def about(self) -> dict[str, Any]:
         """What was found out while recording, for ``session.json``."""
@@ -350,12 +373,16 @@ class BrowserMicrophone:
 
     # -- on the thread that reads ------------------------------------------------------------------
 
-    def _wait_until_it_records(self, channel: Channel) -> None:
+    def _wait_until_it_records(self, channel: Channel, tell: Callable[[Message], None]) -> None:
         def is_decided() -> bool:
             return any(state in FAILURES or state == "recording" for state in self._states)
 
         with self._news:
-            came = self._news.wait_for(lambda: self._epoch > 0, PAGE_S)
+            came = False
+            for _ in range(round(PAGE_S)):  # Said again: a page may only now be listening.
+                tell(channel.offer())
+                if came := self._news.wait_for(lambda: self._epoch > 0, 1.0):
+                    break
             if came:
                 self._news.wait_for(is_decided, PERMISSION_S)
         if not came:

@@ -32,7 +32,7 @@ class SourceChoice:
     ----------
     source : str, Path or Source
         "auto" is what was chosen last time, if it is there, else the microphone where PyAudio
-        finds one, else the sample; the others as in `nbstream.sources.resolve`.
+        finds one, else the sample; see `for_page`. The others as in `nbstream.sources.resolve`.
 
     Attributes
     ----------
@@ -51,12 +51,17 @@ class SourceChoice:
 
     def __init__(self, source: str | os.PathLike[str] | Source) -> None:
         self.note = ""
-        self.options: Options = [("Sample", "sample"), ("Microphone", "mic")]
+        self.options: Options = [
+            ("Sample", "sample"),
+            ("Microphone", "mic"),
+            ("Browser microphone", "browser"),
+        ]
+        self._why_browser: str | None = None  # where it is for a page to decide
         self._microphones: dict[str, int] = {}
         self._given: str | os.PathLike[str] | Source = "sample"
         if source == "auto":
             self.first = self._automatic()
-        elif source in ("sample", "mic"):
+        elif source in ("sample", "mic", "browser"):
             self.first = str(source)
         else:
             self._given, self.first = source, "given"
@@ -65,7 +70,7 @@ class SourceChoice:
     def name_of(self, value: str) -> str:
         """What to remember of a choice: a microphone's number may be another's tomorrow."""
         label = next(label for label, v in self.options if v == value)
-        return {"sample": value, "mic": value, "given": ""}.get(value, label)
+        return label if value.startswith("mic:") else value.replace("given", "")
 
     def make(self, value: str) -> Source:
         """The source that is chosen by `value`; a new one for each take, but for a given one."""
@@ -89,10 +94,26 @@ class SourceChoice:
             self.options = plain + [(f"Microphone: {name}", v) for v, name in found.items()]
         return "" if found else "No microphone was found on the kernel's machine."
 
+    def for_page(self, is_here: bool) -> str | None:
+        """What "auto" takes instead, now that a page shows the panel; None to leave it.
+
+        Parameters
+        ----------
+        is_here : bool
+            Whether the page is on the kernel's machine.
+
+        """
+        why, self._why_browser = self._why_browser, None
+        if why is None or (self.first == "mic" and is_here):
+            return None
+        self.note = f"The browser's microphone is chosen: {why}"
+        return "browser"
+
     def _automatic(self) -> str:
         wanted = remembered().get("source", "")
-        if wanted == "sample":
-            self.note = "The sample is chosen, as last time."
+        if wanted in ("sample", "browser"):
+            name = {"sample": "sample", "browser": "browser's microphone"}[wanted]
+            self.note = f"The {name} is chosen, as last time."
             return wanted
         why = self.list_microphones()
         if not why and wanted:
@@ -101,8 +122,10 @@ class SourceChoice:
                 self.note = "The microphone is chosen, as last time."
                 return found
         if why:
-            self.note = f"The packaged sample is chosen: {why[:1].lower() + why[1:]}"
+            self._why_browser = why if why.startswith("PyAudio") else why[:1].lower() + why[1:]
+            self.note = f"The packaged sample is chosen: {self._why_browser}"
             return "sample"
+        self._why_browser = "the notebook is open on another machine."
         self.note = "The microphone is chosen, since there is one."
         return "mic"
 

@@ -6,11 +6,16 @@ or a page asks, and never is a trait: it would be saved with the notebook.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import anywidget
+from IPython import get_ipython
+from IPython.display import display
 
 from nbstream import front
+from nbstream.channel import LOOPBACK_NAMES
 from nbstream.sources.browser import BrowserMicrophone
 from nbstream.widgets.answering import answer_while_a_cell_runs
 
@@ -22,13 +27,22 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
     ----------
     source : BrowserMicrophone, optional
         Which at first; see `lend`.
+    on_page : callable, optional
+        Called when a page shows this, with whether it is on this machine, as far as its address
+        tells; on the kernel's threads.
 
     """
 
-    def __init__(self, source: BrowserMicrophone | None = None) -> None:
+    def __init__(
+        self,
+        source: BrowserMicrophone | None = None,
+        *,
+        on_page: Callable[[bool], None] | None = None,
+    ) -> None:
         self._source: BrowserMicrophone | None = None
+        self._on_page = on_page
         self._esm, self._css = front.module("capture.js"), ""
-        super().__init__()
+        super().__init__(layout={"display": "none"})
         self.on_msg(self._answer)
         answer_while_a_cell_runs(self)
         if hasattr(self.comm, "handle_msg"):
@@ -44,8 +58,24 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
         return source
 
     def _answer(self, _: object, content: dict[str, Any], buffers: list[Any]) -> None:
+        if content.get("kind") == "ask" and self._on_page is not None:
+            self._on_page(is_here(str(content.get("origin", ""))))
         if self._source is not None:
             self._source.asked(content, [bytes(part) for part in buffers])
 
     def __repr__(self) -> str:
         return f"<PageMicrophone for {self._source!r}>"
+
+
+def is_here(origin: str) -> bool:
+    """Whether a page from `origin` is on this machine, or looks so through a tunnel."""
+    try:
+        return urlsplit(origin).hostname in LOOPBACK_NAMES
+    except ValueError:
+        return False
+
+
+def show(source: BrowserMicrophone) -> None:
+    """Have the page that runs this cell capture for `source`; does nothing without a notebook."""
+    if getattr(get_ipython(), "kernel", None) is not None:
+        display(PageMicrophone(source))

@@ -23,9 +23,10 @@ from nbstream.errors import NbstreamError, StateError
 from nbstream.saved import clock_text, report_html, report_text
 from nbstream.services import Service
 from nbstream.session import Session
-from nbstream.sources import Source
+from nbstream.sources import BrowserMicrophone, Source
 from nbstream.widgets.answering import answer_while_a_cell_runs
 from nbstream.widgets.choices import ServiceChoice, SourceChoice
+from nbstream.widgets.microphone import PageMicrophone
 from nbstream.widgets.places import Places, put, replace_earlier_run_of_cell
 from nbstream.widgets.presence import Presence
 from nbstream.widgets.remembered import remember
@@ -47,8 +48,9 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
     Parameters
     ----------
     source : str, Path or Source
-        What is chosen at first: ``"sample"``, ``"mic"``, an audio file, a source; ``"auto"``
-        takes what was chosen last time, else the microphone where there is one, else the sample.
+        What is chosen at first: ``"sample"``, ``"mic"``, ``"browser"``, an audio file, a source;
+        ``"auto"`` takes what was chosen last time, else the microphone of this machine where there
+        is one and the page is on it, else the browser's where a page is, else the sample.
     service : Service or str, optional
         What is chosen at first: ``"assemblyai"``, ``"local"`` or an object. By default what was
         chosen last time, else AssemblyAI if there is a key, else the local recogniser.
@@ -132,7 +134,8 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         controls.add_class("nbs-controls")
         self._status, self._view = Status(), View()
         self._status.on_sign_of_life(self._presence.seen)
-        shown = (controls, self._status, self._view)
+        self._lender = PageMicrophone(on_page=self._page_came)
+        shown = (controls, self._status, self._view, self._lender)
         self._parts = (*buttons, self._source, self._service, pickers, *shown)
         super().__init__(shown)
         self.add_class("nbs-recorder")
@@ -164,6 +167,8 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         engine: Engine | None = None
         try:
             source = self._sources.make(self._source.value)
+            if isinstance(source, BrowserMicrophone):
+                self._lender.lend(source)
             service = self._services.make(self._service.value)
             with self._lock:
                 if self._is_busy():
@@ -297,6 +302,15 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
                 self._source.value = "mic"
         self._show_status()
 
+    def _page_came(self, is_here: bool) -> None:
+        """Choose for a page that shows this now, where "auto" leaves the choice to it."""
+        is_untouched = not self._is_busy() and self._source.value == self._sources.first
+        if is_untouched and (chosen := self._sources.for_page(is_here)):
+            self._source.unobserve(self._source_chosen, "value")  # it is nobody's choice
+            self._source.value = chosen
+            self._source.observe(self._source_chosen, "value")
+            self._show_status()
+
     def _service_chosen(self, change: dict[str, Any]) -> None:
         if not self._is_busy():
             remember(service=change["new"])
@@ -328,7 +342,14 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         is_free = self._engine is not None and self._engine.service.name == "local"
         notes = [self._said] if is_live else [self._sources.note, self._services.note]
         note = " ".join(filter(None, notes))
-        self._status.show(self._snapshot, note=note, is_free=is_free)
+        snapshot = self._snapshot
+        source = self._engine.source if self._engine is not None else None
+        if is_live and isinstance(source, BrowserMicrophone):
+            note = note or source.note
+            message, hint = source.problem
+            if message and not snapshot.message:
+                snapshot = dataclasses.replace(snapshot, message=message, hint=hint)
+        self._status.show(snapshot, note=note, is_free=is_free)
         self._button.description = "Stop" if is_live else "Record"
         is_paused = self._snapshot.state is State.PAUSED
         self._pause.description = "Resume" if is_paused else "Pause"
