@@ -10,7 +10,7 @@ import pytest
 import nbstream
 from nbstream import tables
 from scripts import make_docs
-from scripts.make_notebooks import NOTEBOOKS, build
+from scripts.make_notebooks import NOTEBOOKS, RUN, bare, build
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -95,7 +95,7 @@ def test_tables_are_documented() -> None:
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_notebooks_are_what_their_text_makes(name: str) -> None:
-    """The notebook in the repository is the one its text makes, without outputs."""
+    """The notebook in the repository is the one its text makes; few of them have outputs."""
     notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
     nbformat.validate(notebook)
-    assert notebook == build(NOTEBOOKS[name])
+    assert build(NOTEBOOKS[name]) == (bare(notebook) if name in RUN else notebook)

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
+from scripts.make_notebooks import RUN
 from tests.conftest import ROOT
 
 
@@ -45,6 +47,39 @@ def test_the_notebook_on_timing_comes_to_its_finding(tmp_path: Path) -> None:
         data["text/plain"] for data in shown if "waits 900 ms" in data.get("text/plain", "")
     )
     assert re.findall(r"endpoint_wait_ms +6 +(\d+)", finding) == ["400", "900"], finding
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_stored_outputs_are_what_it_shows(name: str, tmp_path: Path) -> None:
+    """What is read on GitHub is what a run shows: the same texts, with about the same numbers."""
+    stored = nbformat.read(ROOT / "notebooks" / name, as_version=4)
+    executed = execute(ROOT / "notebooks" / name, tmp_path)
+    shows = [shown(cell) for cell in executed.cells]
+    assert any(shows)
+    assert [shown(cell) for cell in stored.cells] == shows
+    assert "/tmp" not in nbformat.writes(stored)
+
+
+def shown(cell: nbformat.NotebookNode) -> list[str]:
+    """What a cell shows in words; a recogniser's times may differ a little between machines."""
+    outputs = cell.get("outputs", [])
+    texts = [o.get("text") or o.get("data", {}).get("text/plain", o.output_type) for o in outputs]
+    return [re.sub(r"\d+", "0", re.sub(r"\s+", " ", text)) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("04_annotate_and_export.ipynb", "turn 0 is labelled irony"),
+        ("04_annotate_and_export.ipynb", "after undo: aside"),
+        ("05_share.ipynb", "the name is in it: False"),
+        ("05_share.ipynb", "the same partials: True"),
+    ],
+)
+def test_what_is_stored_says_what_its_prose_promises(name: str, says: str) -> None:
+    """An edit comes back and is undone; a word is gone; a replay is the same."""
+    stored = nbformat.read(ROOT / "notebooks" / name, as_version=4)
+    assert any(says in text for cell in stored.cells for text in shown(cell))
 
 
 def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
