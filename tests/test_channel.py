@@ -438,6 +438,14 @@ def test_what_the_person_should_know_is_a_problem(reading: Reading) -> None:
         assert ("", "") == reading.source.problem
 
 
+def test_who_waits_for_a_page_can_be_stopped(reading: Reading) -> None:
+    """As when the person presses Stop instead of Allow."""
+    with dial(reading.told.next("offer")) as ws:
+        Page(ws).say(kind="state", state="asking")
+        reading.source.cancel()
+        assert "stopped before" in reading.error().message
+
+
 def test_without_a_page_it_says_how_to_get_one() -> None:
     """Before anything is opened."""
     with pytest.raises(SourceError, match="no notebook"):

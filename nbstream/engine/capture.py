@@ -79,6 +79,8 @@ class Capture:
         """Go on without a source that heeds no stop: its connection would stay open."""
         if context.captured.is_set() or not self.stop.is_set():
             return
+        if not self.opened.is_set() and (cancel := getattr(self.source, "cancel", None)):
+            cancel()  # It may wait for a person, which takes longer than hanging does.
         now_s = time.monotonic()
         last_s = math.inf if context.stop_by is None else context.stop_by - 1.0
         self._until_s = min(self._until_s, now_s + SOURCE_TIMEOUT_S, last_s)

@@ -21,6 +21,7 @@ from nbstream.channel import Channel, Message
 from nbstream.errors import SourceError, StateError
 from nbstream.sources import speakers as names
 from nbstream.sources.pageclock import PageClock
+from nbstream.sources.pagestates import FAILURES, PROBLEMS, ROUTES
 
 if TYPE_CHECKING:
     from typing import Self
@@ -33,53 +34,6 @@ END_S: Final = 4.0  # for the rest to come after a stop
 POLL_S: Final = 0.1
 ACK_EVERY: Final = 10  # chunks, or when there is nothing else to do
 _HEADER: Final = struct.Struct("<IId")  # number, frames lost before it, page's time of its end, ms
-
-# What a page may say that it can't do -> message, hint.
-FAILURES: Final = {
-    "refused": (
-        "the browser was not allowed to use the microphone",
-        "Allow it at the lock or microphone sign beside the page's address, then record again.",
-    ),
-    "missing": (
-        "the browser has no such microphone",
-        "Plug one in, or choose another device; then record again.",
-    ),
-    "insecure": (
-        "the browser gives a microphone to secure pages only",
-        "Open the notebook by https, or as http://localhost or http://127.0.0.1.",
-    ),
-    "unreadable": (
-        "the browser can't open the microphone",
-        "Close other programs that use it, then record again.",
-    ),
-    "ended": (
-        "the browser's microphone was taken away while it recorded",
-        "Check that it is plugged in and still allowed. What was recorded is kept.",
-    ),
-    "channels": (
-        "the browser's microphone has fewer channels than speakers were named",
-        "Give fewer names; without speakers, channels are mixed into one.",
-    ),
-}
-# What a page may say of itself while it records -> message, hint.
-PROBLEMS: Final = {
-    "asking": (
-        "The browser waits for you to allow the microphone.",
-        "Press Allow at the top of the page.",
-    ),
-    "held": ("The browser holds the microphone back.", "Click anywhere in the page."),
-    "hidden": (
-        "The page that records is in the background.",
-        "It records on; the browser may slow it down, and nothing is lost by that.",
-    ),
-    "muted": (
-        "The browser's microphone is switched off.",
-        "Look for its key or switch, or the system's settings.",
-    ),
-}
-
-
-ROUTES: Final = {"direct": "directly", "proxy": "through Jupyter", "comm": "through the widget"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +102,7 @@ class BrowserMicrophone:
         self._audio_s = 0.0
         self._states: dict[str, str] = {}  # state of the page -> detail
         self._stopping = False
+        self._is_cancelled = False
 
     def __repr__(self) -> str:
         given = [repr(self.device)] if self.device else []
@@ -197,6 +152,12 @@ class BrowserMicrophone:
         if self.tell is not None:
             self.tell({"kind": "over"})
         channel.__exit__()
+
+    def cancel(self) -> None:
+        """Wait no longer for the page, or the person, when it is being opened; from any thread."""
+        with self._news:
+            self._is_cancelled = True
+            self._news.notify_all()
 
     def chunks(self, stop: threading.Event) -> Iterator[Chunk]:
         """Yield what the page captured, each chunk once and in order.
@@ -375,16 +336,24 @@ class BrowserMicrophone:
 
     def _wait_until_it_records(self, channel: Channel, tell: Callable[[Message], None]) -> None:
         def is_decided() -> bool:
-            return any(state in FAILURES or state == "recording" for state in self._states)
+            found = any(state in FAILURES or state == "recording" for state in self._states)
+            return found or self._is_cancelled
 
-        with self._news:
-            came = False
-            for _ in range(round(PAGE_S)):  # Said again: a page may only now be listening.
-                tell(channel.offer())
-                if came := self._news.wait_for(lambda: self._epoch > 0, 1.0):
+        for _ in range(round(PAGE_S)):
+            tell(channel.offer())  # Said again: a page may only now be listening.
+            with self._news:
+                if self._news.wait_for(lambda: self._epoch > 0 or self._is_cancelled, 1.0):
                     break
+        with self._news:
+            came = self._epoch > 0
             if came:
                 self._news.wait_for(is_decided, PERMISSION_S)
+        if self._is_cancelled:
+            raise SourceError(
+                f"{self.label}: stopped before it was allowed.",
+                hint="Nothing was recorded. Press Allow when the browser asks.",
+                source=self.label,
+            )
         if not came:
             why = f" Refused: {'; '.join(channel.refusals)}." if channel.refusals else ""
             raise SourceError(
