@@ -175,6 +175,23 @@ def test_writing_keeps_its_keys_and_can_be_left(shown: FrontPage, session: Sessi
     assert said(session) == [("label", 0, "question")]
 
 
+def test_keys_that_follow_each_other_within_a_frame_are_all_meant(shown: FrontPage) -> None:
+    """A step and Enter at once: the focus that follows the step does not leave the field."""
+    press(shown, "Tab", "ArrowRight")
+    shown.page.evaluate(
+        """() => {
+            for (const key of ["ArrowRight", "Enter"]) {
+                document.activeElement.dispatchEvent(
+                    new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+            }
+        }"""
+    )
+    shown.settle()
+    field = shown.page.get_by_label("Corrected text")
+    expect(field).to_have_value(re.compile("^If it is not late"))
+    expect(field).to_be_focused()
+
+
 def test_speaker_note_and_mark(shown: FrontPage, session: Session) -> None:
     """S, M and H; a note that is there is changed, an empty one taken back."""
     press(shown, "Tab", "ArrowRight", "s")

@@ -216,7 +216,7 @@ export class SliceOutput {
     node.connect(context.destination);
     const { context_s, at_s } = this._anchor;
     let when_s = context_s + (this._until_s - at_s) / this._rate;
-    if (waited || when_s < context.currentTime) { // it came late, and is heard from now on
+    if (when_s < context.currentTime) { // it came late, and is heard from now on
       when_s = context.currentTime + START_S;
       this._anchor = { context_s: when_s, at_s: this._until_s };
     }
