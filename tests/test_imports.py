@@ -24,6 +24,7 @@ LEVEL = {
     "tables": 2,
     "annotate": 2,
     "eventlog": 2,
+    "channel": 2,
     "timing": 3,
     "export": 3,
     "plots": 3,
@@ -51,7 +52,7 @@ SIDEWAYS = {("plots", "timing"), ("eventlog", "protocol"), ("annotate", "tables"
 PURE = ("errors", "events", "audio", "protocol", "tables", "annotate", "timing")
 DOORS = {
     "websocket": {"connection"},
-    "websockets": {"local"},
+    "websockets": {"local", "channel"},
     "pyaudio": {"sources"},
     "matplotlib": {"plots"},
     "anywidget": {"widgets"},
@@ -131,9 +132,9 @@ def test_the_core_is_pure(name: str) -> None:
 
 
 def test_only_the_engine_makes_threads() -> None:
-    """`threading.Thread` stands in one package; the recogniser is a process of its own."""
+    """One package makes threads, and the channel one of its own; the recogniser is a process."""
     makers = {module(p) for p in FILES if "threading.Thread(" in p.read_text("utf-8")}
-    assert makers - {"local"} == {"engine"}
+    assert makers - {"local"} == {"engine", "channel"}
 
 
 def test_importing_the_package_is_light() -> None:
