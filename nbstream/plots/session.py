@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MAX_COLUMNS = 2000
+_MOST_NUMBERS = 200  # of turns; more have no room
 _LEAST_PEAK = 0.05  # silence is not blown up to the height of speech
 _WORDS_STRIP = 0.16  # of a lane's height
 
@@ -57,14 +58,18 @@ def session(
     shown = [
         r for r in rows if not math.isnan(r.start_s) and r.end_s > start_s and r.start_s < end_s
     ]
-    for number, row in enumerate(shown):
-        # Two strengths of one colour: neighbours differ in grey print too.
-        fill: dict[str, Any] = {"facecolor": style.PLAIN, "alpha": 0.5 if number % 2 else 0.25}
-        ax.axvspan(row.start_s, row.end_s, zorder=0, linewidth=0, **fill)
-        if not row.is_final:
-            ax.axvspan(
-                row.start_s, row.end_s, zorder=0, fill=False, hatch=style.HATCH, linewidth=0
-            ).set_edgecolor((*_rgb(style.foreground()), 0.4))
+    # One artist for many spans: a session of hours has thousands. Two strengths of one colour:
+    # neighbours differ in grey print too.
+    across = ax.get_xaxis_transform()
+    for parity, alpha in ((0, 0.25), (1, 0.5)):
+        spans = [(r.start_s, r.end_s - r.start_s) for r in shown[parity::2]]
+        look: dict[str, Any] = {"facecolor": style.PLAIN, "alpha": alpha, "linewidth": 0}
+        ax.broken_barh(spans, (0, 1), zorder=0, transform=across, **look)
+    opened = [(r.start_s, r.end_s - r.start_s) for r in shown if not r.is_final]
+    edge = (*_rgb(style.foreground()), 0.4)
+    look = {"facecolor": "none", "edgecolor": edge, "hatch": style.HATCH, "linewidth": 0}
+    ax.broken_barh(opened, (0, 1), zorder=0, transform=across, **look)
+    for row in shown if len(shown) <= _MOST_NUMBERS else ():
         box = (max(row.start_s, start_s), min(row.end_s, end_s), top * 0.75, top)
         ax.add_artist(
             Fitted(str(row.turn_order), box, fontsize=style.SMALL, color=style.foreground())
