@@ -20,7 +20,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -92,6 +92,9 @@ class Channel:
         Told what the page says.
     tell : callable
         Sends a message to all pages through the notebook, from any thread.
+    origins : iterable of str
+        Where pages of this notebook have said they are from; those that are invited are added.
+        While none is known, pages of loopback are let in.
 
     Attributes
     ----------
@@ -102,14 +105,19 @@ class Channel:
 
     """
 
-    def __init__(self, listener: Listener, tell: Callable[[Message], None]) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        tell: Callable[[Message], None],
+        origins: Iterable[str] = (),
+    ) -> None:
         self.port = 0
         self.refusals: list[str] = []
         self._listener = listener
         self._tell = tell
         self._secret = secrets.token_urlsafe(32)
         self._page: str | None = None  # the only one that may use the secret; None: the first
-        self._origins: set[str] = set()  # that pages of this notebook have said they are from
+        self._origins = set(origins)
         self._line: ServerConnection | _Comm | None = None
         self._left_s = -float("inf")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -291,7 +299,8 @@ class Channel:
                 self._spawn(self._take(line, message))
 
     def _invited(self, page: str, origin: str) -> Message:
-        self._origins.add(origin)
+        if origin:
+            self._origins.add(origin)
         is_waited_for = time.monotonic() - self._left_s < RETURN_S
         if self._page not in (None, page):
             if self._line is not None or is_waited_for:

@@ -319,3 +319,29 @@ def test_record_shows_what_captures_by_itself(
     notebook.run(1)
     notebook.output(1).get_by_text("True").wait_for()
     assert notebook.complaints == []
+
+
+def test_a_page_elsewhere_comes_through_jupyter(
+    speech: Path, browser: Browser, service: ScriptedServer, tmp_path: Path
+) -> None:
+    """By jupyter-server-proxy, from a host that is not loopback."""
+    pytest.importorskip("jupyter_server_proxy")
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "jupyter_server_config.json").write_text(
+        json.dumps({"ServerApp": {"allow_remote_access": True}})
+    )
+    with lab(tmp_path) as server:
+        server.url = server.url.replace("127.0.0.1", "hub.test")
+        flags = [
+            *FLAGS,
+            "--host-resolver-rules=MAP hub.test 127.0.0.1",
+            f"--unsafely-treat-insecure-origin-as-secure={server.url}",
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-audio-capture={speech}%noloop",
+        ]
+        far = browser.browser_type.launch(executable_path=chromium_path(), args=flags)
+        with contextlib.closing(far):
+            _, folder = take(server, far, service, "proxy", BUSY["loop"])
+            assert "proxy" == check(folder)["source"]["route"]

@@ -109,3 +109,11 @@ def test_no_trait_says_how_to_reach_the_kernel() -> None:
     keys = set(lender.get_state())
     assert not {key for key in keys if "secret" in key or "port" in key}
     assert {"_esm", "_css", "layout"} <= keys
+
+
+def test_a_take_lets_in_the_pages_that_show_it_and_no_other() -> None:
+    """Pages say where they are from when they come, which is before anything is recorded."""
+    rec = Recorder("browser", "local")
+    page_comes(rec, AWAY)
+    source = rec._lender.lend(BrowserMicrophone())
+    assert {AWAY} == source.origins

@@ -57,6 +57,8 @@ class BrowserMicrophone:
     ----------
     tell : callable or None
         Says something to all pages through the notebook; whoever shows the page sets it.
+    origins : set of str
+        Where the pages that show it have said they are from; no other may speak to us.
     problem : (message, hint)
         What the person should know now; empty if nothing.
     route : str
@@ -83,6 +85,7 @@ class BrowserMicrophone:
         self.speakers: tuple[str, ...] = names.checked(speakers)
         self.label: str = "browser microphone" + (f": {device}" if device else "")
         self.tell: Callable[[Message], None] | None = None
+        self.origins: set[str] = set()
         self.at_native_rate = False  # as browsers that refuse 16 kHz do it
         self._n_channels = len(self.speakers) or 1
         self._channel: Channel | None = None
@@ -135,7 +138,7 @@ class BrowserMicrophone:
         self._reset()
         with contextlib.ExitStack() as undo:
             undo.callback(self._leave)
-            self._channel = channel = Channel(self, self.tell)
+            self._channel = channel = Channel(self, self.tell, self.origins)
             undo.enter_context(channel)
             self._wait_until_it_records(channel, self.tell)
             undo.pop_all()

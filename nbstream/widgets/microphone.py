@@ -41,6 +41,7 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
     ) -> None:
         self._source: BrowserMicrophone | None = None
         self._on_page = on_page
+        self._origins: set[str] = set()  # of the pages that show this
         self._esm, self._css = front.module("capture.js"), ""
         super().__init__(layout={"display": "none"})
         self.on_msg(self._answer)
@@ -54,12 +55,16 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
     def lend(self, source: BrowserMicrophone) -> BrowserMicrophone:
         """Have `source` captured by pages that show this. Returns it."""
         self._source = source
-        source.tell = self.send
+        source.tell, source.origins = self.send, self._origins
         return source
 
     def _answer(self, _: object, content: dict[str, Any], buffers: list[Any]) -> None:
-        if content.get("kind") == "ask" and self._on_page is not None:
-            self._on_page(is_here(str(content.get("origin", ""))))
+        if content.get("kind") == "ask":
+            origin = str(content.get("origin", ""))
+            if origin:
+                self._origins.add(origin)
+            if self._on_page is not None:
+                self._on_page(is_here(origin))
         if self._source is not None:
             self._source.asked(content, [bytes(part) for part in buffers])
 
