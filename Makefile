@@ -38,6 +38,7 @@ measure: $(VENV)/.ready-test
 bench: $(VENV)/.ready-test
 	$(BIN)/python scripts/benchmark_timing.py
 	$(BIN)/python scripts/benchmark_view.py
+	$(BIN)/python scripts/benchmark_inspector.py
 
 faults: $(VENV)/.ready-test
 	$(BIN)/python scripts/faults.py
