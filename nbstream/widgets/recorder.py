@@ -339,7 +339,7 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
 
     def _show_status(self) -> None:
         is_live = is_running(self._snapshot.state)
-        is_free = self._engine is not None and self._engine.service.name == "local"
+        is_free = self._engine is not None and self._engine.service.name in ("local", "replay")
         notes = [self._said] if is_live else [self._sources.note, self._services.note]
         note = " ".join(filter(None, notes))
         snapshot = self._snapshot
