@@ -151,6 +151,7 @@ def take(
     (folder,) = [path for path in folders(server) if path not in before]
     if busy:
         notebook.run(2)
+        assert 0 == notebook.output(2).count()  # it has said nothing, so it has not failed
     wait_until(lambda: audio_s(folder) > SPEECH_S + 1, notebook)
     notebook.run(3)
     notebook.output(3).get_by_text("stopped stopped").wait_for()
@@ -184,12 +185,14 @@ def test_a_line_that_is_cut_loses_nothing(
 ) -> None:
     """The page keeps what the kernel does not have, and brings it by the next line, in order."""
     cut = """
-                for _ in range(4):
+        import threading
+        for _ in range(4):
             threading.Event().wait(1.0)
             mic.cut()
         """
     _, folder = take(server, browser, service, "cut", cut)
-    check(folder)
+    source = check(folder)["source"]
+    assert (1, 5) == (source["pages"], source["lines"])
 
 
 def test_a_device_with_another_rate_is_resampled_in_the_page(
@@ -198,8 +201,7 @@ def test_a_device_with_another_rate_is_resampled_in_the_page(
     """Browsers that refuse 16 kHz, as Firefox does, lose nothing by it."""
     more = "mic.at_native_rate = True\n        "
     _, folder = take(server, browser, service, "native", "", f"\n        {more}")
-    meta = check(folder)
-    assert meta["sample_rate_hz"] == 16_000
+    assert check(folder)["source"]["device_rate_hz"] in (44_100, 48_000)
 
 
 def test_without_a_socket_it_goes_through_the_widget(
@@ -212,7 +214,7 @@ def test_without_a_socket_it_goes_through_the_widget(
         Channel.offer = lambda self: offer(self) | {"port": 9}  # where nobody listens
         """
     _, folder = take(server, browser, service, "comm", "", more)
-    check(folder)
+    assert "comm" == check(folder)["source"]["route"]
 
 
 def test_a_page_that_is_loaded_again_goes_on(

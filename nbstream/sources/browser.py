@@ -98,6 +98,7 @@ class BrowserMicrophone:
         self._news = threading.Condition()
         self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
         self._epoch = 0  # pages so far
+        self._n_lines = 0  # that they have come by
         self._next = 0  # the number of the chunk that is waited for
         self._end: int | None = None  # how many there are, once the page has ended
         self._lost = (0, 0)  # times, frames; since the last chunk
@@ -238,6 +239,7 @@ class BrowserMicrophone:
             "route": self.route,
             "device_rate_hz": self._rate_hz,
             "pages": self._epoch,
+            "lines": self._n_lines,
             "clock": self._clock.about(),
         }
 
@@ -264,6 +266,7 @@ class BrowserMicrophone:
     def joined(self, is_new: bool) -> Message:
         """See `channel.Listener`."""
         with self._news:
+            self._n_lines += 1
             if is_new:
                 self._epoch += 1
                 self._next, self._end = 0, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
+SETTLE_S: Final = 3.0  # until a page knows how long its sound takes to be heard of
 RECENT_S: Final = 60.0  # clocks drift, and a sleeping computer stops one of them
 
 
@@ -45,8 +46,9 @@ class PageClock:
 
     def captured(self, audio_s: float, captured_s: float) -> None:
         """So much audio has been captured, lost audio included, by then."""
-        self._last = audio_s, captured_s
-        self._first = self._first or self._last
+        if audio_s >= SETTLE_S:
+            self._last = audio_s, captured_s
+            self._first = self._first or self._last
 
     def restart(self) -> None:
         """Another page, another clock."""
