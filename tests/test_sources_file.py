@@ -481,7 +481,7 @@ def test_resolve_refuses_what_is_no_source(spec: object) -> None:
     """Anything else is refused with the choices."""
     with pytest.raises(SourceError, match="no source can be made of") as caught:
         resolve(spec)  # type: ignore[arg-type]
-    assert '"mic", the path of an audio file' in caught.value.hint
+    assert '"mic", "browser", the path of an audio file' in caught.value.hint
 
 
 def test_sample() -> None:

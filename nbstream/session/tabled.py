@@ -89,8 +89,8 @@ class Tabled(Base):
         return self._fill(self._folder, self, service)
 
     def _untold(self, rare: list[ev.Entry]) -> list[tuple[int, int, int | None]]:
-        """Stretches not transcribed; none while they may still be."""
-        if self.is_live:
+        """Stretches not transcribed; none while they may still be, or where there is no sound."""
+        if self.is_live or not self._folder.n_frames:  # A start that failed has left no folder.
             return []
         folder = self._folder
         return tables.missing(

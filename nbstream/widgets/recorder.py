@@ -241,10 +241,11 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         engine = self._engine
         if engine is None or engine.session is None:
             return True
-        has_ended = engine.wait(timeout_s)
-        if has_ended:
-            self._shown_end.wait(REPORT_TIMEOUT_S)
-        return has_ended
+        try:
+            return engine.wait(timeout_s)
+        finally:  # What made it fail is shown as well.
+            if engine.state.is_over:
+                self._shown_end.wait(REPORT_TIMEOUT_S)
 
     def close(self) -> None:
         """Take the panel away. A running take is stopped; its end is not waited for."""
@@ -323,8 +324,8 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         if engine is not self._engine:
             return  # The last word of an earlier take.
         self._snapshot = snapshot
+        self._show_status()  # first: what failed is said whatever becomes of the picture
         self._view.show(engine.session)
-        self._show_status()
         if snapshot.state.is_over:
             self._leave_report(engine.session, snapshot)
             self._shown_end.set()
