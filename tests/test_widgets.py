@@ -406,10 +406,13 @@ def test_a_saved_form_stays_small() -> None:
 def test_the_level_rests_when_nothing_is_recorded() -> None:
     """The last level of a take does not stand in the meter for ever."""
     live = status_view(Snapshot(State.RECORDING, level_dbfs=-12.34, clipped=True, folder="f"))
-    over = status_view(Snapshot(State.STOPPED, level_dbfs=-12.34, clipped=True, folder="f"))
+    take = Snapshot(State.STOPPED, level_dbfs=-12.34, clipped=True, folder="f", audio_s=1.0)
+    over = status_view(take)
+    refused = status_view(Snapshot(State.FAILED, folder="gone"))
 
     assert (live["level_dbfs"], live["is_clipped"], live["folder"]) == (-12.3, True, "")
     assert (over["level_dbfs"], over["is_clipped"], over["folder"]) == (-96.0, False, "f")
+    assert refused["folder"] == ""  # nothing was recorded, so nothing is kept
 
 
 def test_the_javascript_passes_its_own_tests() -> None:

@@ -79,7 +79,7 @@ def status_view(snapshot: Snapshot, *, note: str = "", is_free: bool = False) ->
         "hint": snapshot.hint,
         "note": SILENT if is_silent else note,
         "is_silent": is_silent,
-        "folder": snapshot.folder if snapshot.state.is_over else "",
+        "folder": snapshot.folder if snapshot.state.is_over and snapshot.audio_s else "",
     }
 
 
