@@ -161,11 +161,6 @@ class Channel:
         """Whether the page has a line."""
         return self._line is not None
 
-    @property
-    def has_page(self) -> bool:
-        """Whether a page has ever had one."""
-        return self._page is not None
-
     def offer(self) -> Message:
         """What a page needs to come; only for the notebook's own channel, never to be kept."""
         return {"kind": "offer", "port": self.port, "secret": self._secret}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +10,7 @@ import pandas as pd
 
 from nbstream.errors import ParameterError
 from nbstream.plots import style
-from nbstream.tables.growth import bare
+from nbstream.tables.growth import bare, same_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,11 +78,11 @@ def cells(messages: pd.DataFrame) -> list[Cell]:
     """
     done: list[Cell] = []
     standing: list[Cell] = []
-    old: list[str] = []
+    old: tuple[str, ...] = ()
     for row in messages.itertuples():
         at_s, texts = float(str(row.arrived_s)), _words(row.transcript)
-        new = [bare(text) for text in texts]
-        before = _same_words(old, new)
+        new = tuple(map(bare, texts))
+        before = same_words(old, new)
         followed = set(before.values())
         for i, cell in enumerate(standing):
             cell.end_s = at_s
@@ -102,20 +100,6 @@ def cells(messages: pd.DataFrame) -> list[Cell]:
             now.append(cell)
         standing, old = now, new
     return done
-
-
-def _same_words(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
-    """Place in `new` -> place in `old` of the words that are in both, as `Growth` counts them."""
-    kept = 0
-    while kept < min(len(old), len(new)) and old[kept] == new[kept]:
-        kept += 1
-    same = {i: i for i in range(kept)}
-    if kept == len(old) - 1 and kept < len(new) and new[kept].startswith(old[kept]):
-        return same | {kept: kept}
-    matcher = difflib.SequenceMatcher(None, old[kept:], new[kept:], autojunk=False)
-    for a, b, n in matcher.get_matching_blocks():
-        same |= {kept + b + i: kept + a + i for i in range(n)}
-    return same
 
 
 def _one(messages: pd.DataFrame, n_places: int, ax: Axes) -> Axes:

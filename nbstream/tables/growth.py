@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -54,10 +54,9 @@ class Growth:
         if kept < len(old) and not _goes_on(old, new, kept):
             # Words behind the first change may stand there still, only shifted.
             n_same = 0
-            matcher = difflib.SequenceMatcher(None, old[kept:], new[kept:], autojunk=False)
-            for a, b, n in matcher.get_matching_blocks():
-                first_s[kept + b : kept + b + n] = self.first_s[kept + a : kept + a + n]
-                final_s[kept + b : kept + b + n] = self.final_s[kept + a : kept + a + n]
+            for a, b, n in _shifted(old, new, kept):
+                first_s[b : b + n] = self.first_s[a : a + n]
+                final_s[b : b + n] = self.final_s[a : a + n]
                 n_same += n
             n_erased = len(old) - kept
             n_revised = n_erased - n_same
@@ -70,6 +69,26 @@ class Growth:
             self.n_revisions += n_revised > 0
             self.n_unstable += n_revised
             self.n_erased += n_erased
+
+
+def same_words(old: tuple[str, ...], new: tuple[str, ...]) -> dict[int, int]:
+    """Place in `new` -> place in `old` of the words that `Growth` takes for kept; bare words."""
+    kept = _common_beginning(old, new)
+    same = {i: i for i in range(kept)}
+    if _goes_on(old, new, kept):
+        return same | {kept: kept}
+    for a, b, n in _shifted(old, new, kept):
+        same |= {b + i: a + i for i in range(n)}
+    return same
+
+
+def _shifted(
+    old: tuple[str, ...], new: tuple[str, ...], kept: int
+) -> Iterator[tuple[int, int, int]]:
+    """Runs of words behind the first `kept` that are in both: place in `old`, in `new`, length."""
+    matcher = difflib.SequenceMatcher(None, old[kept:], new[kept:], autojunk=False)
+    for a, b, n in matcher.get_matching_blocks():
+        yield kept + a, kept + b, n
 
 
 def _common_beginning(old: tuple[str, ...], new: tuple[str, ...]) -> int:
