@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { deviceFor, failureOf } from "../../nbstream/front/capture.js";
+import { deviceFor, failureOf } from "../../nbstream/front/devices.js";
 import { CaptureClock, Keeper, packed } from "../../nbstream/front/keeping.js";
 import { Cutter, Resampler, tapModule } from "../../nbstream/front/pcm.js";
 import { routesTo } from "../../nbstream/front/routes.js";
