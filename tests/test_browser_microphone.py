@@ -4,83 +4,49 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
-import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.browser import FLAGS, Lab, Notebook, chromium_path, lab
-from tests.scripted import Peer, ScriptedServer
-from tests.talking import DEADLINE_S
+from tests.browser import FLAGS, Lab, chromium_path, lab
+from tests.page_microphone import (
+    RECORD,
+    SHOW,
+    SPEECH_S,
+    STOP,
+    audio_s,
+    check,
+    events,
+    flags,
+    folders,
+    listening_chromium,
+    new_folder,
+    silent_service,
+    take,
+    wait_until,
+    write_speech,
+)
+from tests.scripted import ScriptedServer
 
 pytestmark = pytest.mark.browser
-
-SAMPLE = Path(__file__).parent.parent / "nbstream" / "samples" / "sample.wav"
-SPEECH_S = 7.0
-Samples = npt.NDArray[np.int16]
-
-SHOW = """
-        import nbstream as nb
-        from nbstream.sources.browser import BrowserMicrophone
-        from nbstream.widgets.microphone import PageMicrophone
-        mic = BrowserMicrophone()
-        page = PageMicrophone(mic)
-        page
-        """
-RECORD = "session = nb.record(mic, nb.AssemblyAI(endpoint={url!r}, api_key='none'))"
-STOP = """
-        import json
-        session.stop()
-        print("stopped", session.state)
-        """
-
-
-def sounds(path: Path) -> Samples:
-    with wave.open(str(path)) as file:
-        return np.frombuffer(file.readframes(file.getnframes()), np.int16)
 
 
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the device plays: silence, speech, silence, which it then repeats."""
-    path = tmp_path_factory.mktemp("speech") / "speech.wav"
-    said = sounds(SAMPLE)[: round(SPEECH_S * 16_000)]
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        still = np.zeros(8_000, np.int16)
-        file.writeframes(np.concatenate([still, said, still]).tobytes())
-    return path
+    return write_speech(tmp_path_factory.mktemp("speech") / "speech.wav")
 
 
 @pytest.fixture(scope="module")
 def browser(speech: Path) -> Iterator[Browser]:
-    flags = [
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={speech}%noloop",
-    ]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=[*FLAGS, *flags])
+    with listening_chromium(speech) as browser:
         yield browser
-        browser.close()
-
-
-def listen(peer: Peer) -> None:
-    """A service that hears everything and says nothing."""
-    peer.begin()
-    peer.listen()
-    peer.finish()
 
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[ScriptedServer]:
-    with ScriptedServer(listen).running() as server:
+    with silent_service() as server:
         yield server
 
 
@@ -88,74 +54,6 @@ def service() -> Iterator[ScriptedServer]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with lab(tmp_path_factory.mktemp("lab")) as server:
         yield server
-
-
-def wait_until(is_so: Callable[[], bool], page: Notebook) -> None:
-    """Wait, with the page alive meanwhile."""
-    deadline_s = time.monotonic() + DEADLINE_S
-    while not is_so():
-        assert time.monotonic() < deadline_s
-        page.page.wait_for_timeout(50)
-
-
-def folders(server: Lab) -> list[Path]:
-    return sorted((server.folder / "recordings").glob("*"))
-
-
-def audio_s(folder: Path) -> float:
-    return ((folder / "audio.wav").stat().st_size - 44) / 32_000
-
-
-def correlation(recorded: Samples, said: Samples) -> float:
-    """Of the two, once the delay between them is taken out, fractions of a sample included."""
-    n = 1 << (len(recorded) + len(said)).bit_length()
-    a, b = np.fft.rfft(recorded, n), np.fft.rfft(said, n)
-    cross = a * np.conj(b)
-    delay = int(np.argmax(np.fft.irfft(cross, n)))
-    delay = delay - n if delay > n // 2 else delay
-    cut = np.zeros(len(said))
-    first, last = max(0, delay), min(len(recorded), delay + len(said))
-    cut[first - delay : last - delay] = recorded[first:last]
-    m = 1 << (2 * len(said)).bit_length()
-    spectrum, shape = np.fft.rfft(said, m), np.fft.rfft(cut, m)
-    frequency = np.fft.rfftfreq(m)
-    best = 0.0
-    for part in np.linspace(-1, 1, 201):
-        moved = spectrum * np.exp(-2j * np.pi * frequency * part)
-        same = np.vdot(moved, shape).real / (np.linalg.norm(moved) * np.linalg.norm(shape))
-        best = max(best, float(same))
-    return best
-
-
-def check(folder: Path) -> dict[str, Any]:
-    """Everything was recorded, once and in order; returns what session.json says of it."""
-    said = sounds(SAMPLE)[: round(SPEECH_S * 16_000)]
-    assert 0.999 < correlation(sounds(folder / "audio.wav"), said)
-    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-    assert [] == [event for event in events if event["type"] in ("Overflow", "Problem")]
-    meta: dict[str, Any] = json.loads((folder / "session.json").read_text())
-    assert 0 == meta["overflows"]
-    assert "stopped" == meta["state"]
-    return meta
-
-
-def take(
-    server: Lab, browser: Browser, service: ScriptedServer, name: str, busy: str, more: str = ""
-) -> tuple[Notebook, Path]:
-    """Record until all of the speech is there, while the cell `busy` runs."""
-    before = folders(server)
-    cells = [SHOW + more, RECORD.format(url=service.url), busy or "1", STOP]
-    notebook = server.open(browser, f"{name}.ipynb", cells)
-    notebook.run(0)
-    notebook.run(1)
-    (folder,) = [path for path in folders(server) if path not in before]
-    if busy:
-        notebook.run(2)
-        assert 0 == notebook.output(2).count()  # it has said nothing, so it has not failed
-    wait_until(lambda: audio_s(folder) > SPEECH_S + 1, notebook)
-    notebook.run(3)
-    notebook.output(3).get_by_text("stopped stopped").wait_for()
-    return notebook, folder
 
 
 BUSY = {
@@ -226,7 +124,7 @@ def test_a_page_that_is_loaded_again_goes_on(
     before = folders(server)
     notebook.run(0)
     notebook.run(1)
-    (folder,) = [path for path in folders(server) if path not in before]
+    folder = new_folder(server, before)
     wait_until(lambda: audio_s(folder) > 2, notebook)
     notebook.command("docmanager:save")
     notebook.load()
@@ -236,8 +134,7 @@ def test_a_page_that_is_loaded_again_goes_on(
     notebook.output(2).get_by_text("stopped stopped").wait_for()
     notebook.run(3)
     notebook.output(3).get_by_text("2 pages").wait_for()
-    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-    (lost,) = [event for event in events if event["type"] == "Overflow"]
+    (lost,) = events(folder, "Overflow")
     meta = json.loads((folder / "session.json").read_text())
     missing_s = meta["ended_s"] - audio_s(folder)
     assert lost["lost_frames"] / 16_000 == pytest.approx(missing_s, abs=5)
@@ -297,7 +194,7 @@ def test_the_recorder_takes_the_browsers_where_the_kernel_has_none(
     page.get_by_role("button", name="Record", exact=True).click()
     expect(page.locator(".nbs-state")).to_have_text("Recording", timeout=30_000)
     expect(page.get_by_text("The page is heard directly")).to_be_visible()
-    (folder,) = [path for path in folders(server) if path not in before]
+    folder = new_folder(server, before)
     notebook.run(1, wait=False)
     wait_until(lambda: audio_s(folder) > SPEECH_S + 1, notebook)
     page.get_by_role("button", name="Stop", exact=True).click()
@@ -335,15 +232,13 @@ def test_a_page_elsewhere_comes_through_jupyter(
     )
     with lab(tmp_path) as server:
         server.url = server.url.replace("127.0.0.1", "hub.test")
-        flags = [
-            *FLAGS,
+        elsewhere = [
             "--host-resolver-rules=MAP hub.test 127.0.0.1",
             f"--unsafely-treat-insecure-origin-as-secure={server.url}",
-            "--use-fake-ui-for-media-stream",
-            "--use-fake-device-for-media-stream",
-            f"--use-file-for-fake-audio-capture={speech}%noloop",
         ]
-        far = browser.browser_type.launch(executable_path=chromium_path(), args=flags)
+        far = browser.browser_type.launch(
+            executable_path=chromium_path(), args=[*flags(speech), *elsewhere]
+        )
         with contextlib.closing(far):
             _, folder = take(server, far, service, "proxy", BUSY["loop"])
             assert "proxy" == check(folder)["source"]["route"]

@@ -1,0 +1,173 @@
+"""A page whose microphone plays a file, what its cells say, and what the folder must then hold."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import wave
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser import FLAGS, ROOT, Lab, Notebook, chromium_path
+from tests.scripted import Peer, ScriptedServer
+from tests.talking import DEADLINE_S
+
+SAMPLE = ROOT / "nbstream" / "samples" / "sample.wav"
+SPEECH_S = 7.0
+STILL_S = 0.5  # before and after what is said
+Samples = npt.NDArray[np.int16]
+
+SHOW = """
+        import nbstream as nb
+        from nbstream.sources.browser import BrowserMicrophone
+        from nbstream.widgets.microphone import PageMicrophone
+        mic = BrowserMicrophone()
+        page = PageMicrophone(mic)
+        page
+        """
+RECORD = "session = nb.record(mic, nb.AssemblyAI(endpoint={url!r}, api_key='none'))"
+STOP = """
+        session.stop()
+        print("stopped", session.state)
+        """
+
+
+def sounds(path: Path) -> Samples:
+    """The samples of a mono WAV file."""
+    with wave.open(str(path)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), np.int16)
+
+
+def said(seconds: float = SPEECH_S) -> Samples:
+    """What somebody says, without the stillness around it."""
+    return sounds(SAMPLE)[: round(seconds * 16_000)]
+
+
+def write_speech(path: Path, seconds: float = SPEECH_S) -> Path:
+    """A file for the device: stillness, speech, stillness; the last is then repeated."""
+    still = np.zeros(round(STILL_S * 16_000), np.int16)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(np.concatenate([still, said(seconds), still]).tobytes())
+    return path
+
+
+def flags(speech: Path) -> list[str]:
+    """For a Chromium that allows the microphone, which plays `speech` once when it is opened."""
+    return [
+        *FLAGS,
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={speech}%noloop",
+    ]
+
+
+@contextlib.contextmanager
+def listening_chromium(speech: Path, more: Sequence[str] = ()) -> Iterator[Browser]:
+    """A headless browser in whose room `speech` is said."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path(), args=[*flags(speech), *more]
+        )
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def silent_service() -> Iterator[ScriptedServer]:
+    """A service that hears everything and says nothing."""
+
+    def listen(peer: Peer) -> None:
+        peer.begin()
+        peer.listen()
+        peer.finish()
+
+    with ScriptedServer(listen).running() as server:
+        yield server
+
+
+def wait_until(is_so: Callable[[], bool], page: Notebook) -> None:
+    """Wait, with the page alive meanwhile."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not is_so():
+        assert time.monotonic() < deadline_s
+        page.page.wait_for_timeout(50)
+
+
+def folders(server: Lab) -> list[Path]:
+    """The recordings there are."""
+    return sorted((server.folder / "recordings").glob("*"))
+
+
+def new_folder(server: Lab, before: Sequence[Path]) -> Path:
+    """The one recording that has been begun since."""
+    (folder,) = [path for path in folders(server) if path not in before]
+    return folder
+
+
+def audio_s(folder: Path) -> float:
+    """How much has been recorded."""
+    return ((folder / "audio.wav").stat().st_size - 44) / 32_000
+
+
+def events(folder: Path, *types: str) -> list[dict[str, Any]]:
+    """Those events of a recording."""
+    lines = (folder / "events.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if event["type"] in types]
+
+
+def correlation(recorded: Samples, said: Samples) -> float:
+    """Of the two, once the delay between them is taken out, fractions of a sample included."""
+    n = 1 << (len(recorded) + len(said)).bit_length()
+    a, b = np.fft.rfft(recorded, n), np.fft.rfft(said, n)
+    cross = a * np.conj(b)
+    delay = int(np.argmax(np.fft.irfft(cross, n)))
+    delay = delay - n if delay > n // 2 else delay
+    cut = np.zeros(len(said))
+    first, last = max(0, delay), min(len(recorded), delay + len(said))
+    cut[first - delay : last - delay] = recorded[first:last]
+    m = 1 << (2 * len(said)).bit_length()
+    spectrum, shape = np.fft.rfft(said, m), np.fft.rfft(cut, m)
+    cross = np.conj(spectrum) * shape
+    norm = np.linalg.norm(spectrum) * np.linalg.norm(shape)
+    frequency = np.fft.rfftfreq(m)
+    best = 0.0
+    for part in np.linspace(-1, 1, 201):
+        moved = cross @ np.exp(2j * np.pi * frequency * part)
+        best = max(best, float(moved.real / norm))
+    return best
+
+
+def check(folder: Path, seconds: float = SPEECH_S) -> dict[str, Any]:
+    """Everything was recorded, once and in order; returns what session.json says of it."""
+    assert 0.999 < correlation(sounds(folder / "audio.wav"), said(seconds))
+    assert [] == events(folder, "Overflow", "Problem")
+    meta: dict[str, Any] = json.loads((folder / "session.json").read_text())
+    assert 0 == meta["overflows"]
+    assert "stopped" == meta["state"]
+    return meta
+
+
+def take(
+    server: Lab, browser: Browser, service: ScriptedServer, name: str, busy: str, more: str = ""
+) -> tuple[Notebook, Path]:
+    """Record until all of the speech is there, while the cell `busy` runs."""
+    before = folders(server)
+    cells = [SHOW + more, RECORD.format(url=service.url), busy or "1", STOP]
+    notebook = server.open(browser, f"{name}.ipynb", cells)
+    notebook.run(0)
+    notebook.run(1)
+    folder = new_folder(server, before)
+    if busy:
+        notebook.run(2)
+        assert 0 == notebook.output(2).count()  # it has said nothing, so it has not failed
+    wait_until(lambda: audio_s(folder) > SPEECH_S + 1, notebook)
+    notebook.run(3)
+    notebook.output(3).get_by_text("stopped stopped").wait_for()
+    return notebook, folder
