@@ -1,4 +1,4 @@
-"""A JupyterLab server and a Chromium to look at it with, as a person would.
+"""A JupyterLab or Notebook server and a Chromium to look at it with, as a person would.
 
 with lab(folder) as server, chromium() as browser:
     notebook = server.open(browser, "demo.ipynb", ["1 + 1"])
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -41,6 +42,11 @@ FLAGS = [
 ]
 NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 NOTIFICATIONS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+APPS = {  # module, the class that is configured, path of a notebook's page
+    "lab": ("jupyterlab", "LabApp", "doc/tree"),
+    "notebook": ("notebook", "JupyterNotebookApp", "notebooks"),
+}
+IPYKERNEL_6 = "ipykernel==6.31.*"
 RUN = "index => { const nb = jupyterapp.shell.currentWidget.content; nb.activeCellIndex = index; }"
 
 
@@ -58,6 +64,20 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         yield browser
         browser.close()
+
+
+def ipykernel_6() -> Path:
+    """A folder that shadows the installed ipykernel with version 6; made if it is missing."""
+    made = Path(sys.prefix) / "ipykernel6"
+    with (made.parent / "ipykernel6.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Tests run side by side.
+        if not made.exists():
+            begun = made.with_suffix(".begun")
+            shutil.rmtree(begun, ignore_errors=True)
+            pip = (sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check")
+            subprocess.run([*pip, "--no-deps", "--target", str(begun), IPYKERNEL_6], check=True)
+            begun.rename(made)
+    return made
 
 
 class Notebook:
@@ -129,10 +149,20 @@ class Notebook:
 
 
 class Lab:
-    """A running JupyterLab on loopback, without a token, that serves `folder`."""
+    """A running JupyterLab, or Notebook, on loopback that serves `folder`."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        env: Mapping[str, str],
+        app: str = "lab",
+        base_url: str = "/",
+        token: str = "",
+        host: str = "127.0.0.1",
+    ) -> None:
+        module, configured, self._path = APPS[app]
         self.folder = folder
+        self._token = token
         self.log = folder / "jupyterlab.log"
         settings = folder / "settings"
         notifications = settings / NOTIFICATIONS
@@ -141,7 +171,8 @@ class Lab:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        self._loopback_url = f"http://127.0.0.1:{port}{base_url.rstrip('/')}"
+        self.url = self._loopback_url.replace("127.0.0.1", host)
         own = {
             "HOME": str(folder),
             "IPYTHONDIR": str(folder / "ipython"),
@@ -154,11 +185,13 @@ class Lab:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser"),
+                    *(sys.executable, "-m", module, "--allow-root", "--no-browser"),
                     *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
-                    *("--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"),
-                    "--LabApp.expose_app_in_browser=True",
-                    f"--LabApp.user_settings_dir={settings}",
+                    *(f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"),
+                    f"--ServerApp.base_url={base_url}",
+                    f"--ServerApp.allow_remote_access={self.url != self._loopback_url}",
+                    f"--{configured}.expose_app_in_browser=True",
+                    f"--{configured}.user_settings_dir={settings}",
                     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
                 ],
                 env={**inherited, **own, **env},
@@ -176,7 +209,7 @@ class Lab:
             assert self._process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline_s, self.log.read_text()
             with contextlib.suppress(urllib.error.URLError, OSError):
-                urllib.request.urlopen(f"{self.url}/api", timeout=5).close()
+                urllib.request.urlopen(f"{self._loopback_url}/api", timeout=5).close()
                 return
             never.wait(0.1)
 
@@ -186,16 +219,28 @@ class Lab:
         name: str,
         cells: Sequence[str],
         *,
+        kernel: str = "python3",
         width: int = 1300,
         height: int = 900,
     ) -> Notebook:
         """Write a notebook of code cells and open it in a window of that size."""
         path = self.folder / name
-        path.write_text(json.dumps(notebook_of(cells)))
+        path.write_text(json.dumps(notebook_of(cells, kernel)))
         page = browser.new_context(viewport={"width": width, "height": height}).new_page()
-        notebook = Notebook(page, f"{self.url}/doc/tree/{name}")
+        login = f"?token={self._token}" if self._token else ""
+        notebook = Notebook(page, f"{self.url}/{self._path}/{name}{login}")
         notebook.load()
         return notebook
+
+    def add_ipykernel_6(self) -> str:
+        """Offer a kernel of ipykernel 6; its name."""
+        spec = self.folder / "data" / "kernels" / "ipykernel6" / "kernel.json"
+        spec.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        path = os.pathsep.join([str(ipykernel_6()), "${PYTHONPATH}"])
+        named = {"display_name": "ipykernel 6", "language": "python"}
+        spec.write_text(json.dumps({"argv": command, "env": {"PYTHONPATH": path}} | named))
+        return "ipykernel6"
 
     def stop(self) -> None:
         """Stop the server and its kernels."""
@@ -208,9 +253,13 @@ class Lab:
 
 
 @contextlib.contextmanager
-def lab(folder: Path, env: Mapping[str, str] | None = None) -> Iterator[Lab]:
-    """Start a server that is ready when this returns, and stop it in any case."""
-    server = Lab(folder, env or {})
+def lab(folder: Path, env: Mapping[str, str] | None = None, **how: str) -> Iterator[Lab]:
+    """Start a server that is ready when this returns, and stop it in any case.
+
+    `how` may be: `app` ("lab" or "notebook"), `base_url`, `token`, and `host`, the name by which
+    pages know it; the browser must be told that it is this machine.
+    """
+    server = Lab(folder, env or {}, **how)
     try:
         server.wait_until_ready()
         yield server
@@ -218,7 +267,7 @@ def lab(folder: Path, env: Mapping[str, str] | None = None) -> Iterator[Lab]:
         server.stop()
 
 
-def notebook_of(cells: Sequence[str]) -> dict[str, Any]:
+def notebook_of(cells: Sequence[str], kernel: str = "python3") -> dict[str, Any]:
     """A notebook of code cells, as JSON."""
     return {
         "cells": [
@@ -233,7 +282,7 @@ def notebook_of(cells: Sequence[str]) -> dict[str, Any]:
             for number, source in enumerate(cells)
         ],
         "metadata": {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": kernel}
         },
         "nbformat": 4,
         "nbformat_minor": 5,
