@@ -1,4 +1,4 @@
-"""The command line: record, serve, open, export, share, recover, devices, version.
+"""The command line: record, serve, open, export, share, recover, doctor, devices, version.
 
 Scripts drive these, so their names, options and JSON stay as they are. Answers go to stdout, one
 JSON object a line with ``--json``; everything for people's eyes only goes to stderr.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbstream._version import __version__
+from nbstream.checkup import command as checkup
 from nbstream.errors import NbstreamError
 from nbstream.local.process import add_arguments as add_serve_arguments
 
@@ -100,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_service_arguments(recover)
     recover.add_argument("--json", action="store_true", help="one JSON object a line")
     recover.set_defaults(run=_recover)
+
+    doctor = commands.add_parser("doctor", help="say what works here, and what to do if not")
+    checkup.add_arguments(doctor)
+    doctor.set_defaults(run=checkup.run)
 
     devices = commands.add_parser("devices", help="list microphones")
     devices.add_argument("--json", action="store_true", help="one JSON object a line")

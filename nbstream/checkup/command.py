@@ -1,0 +1,51 @@
+"""``nbstream doctor``: its arguments, and its table as the terminal can show it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from dataclasses import asdict
+
+from nbstream.checkup import Row, doctor, show
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` the options of ``doctor``."""
+    add = parser.add_argument
+    add("--folder", default="recordings", help="where recordings are to be")
+    add("--network", action="store_true", help="reach for the service; no session is opened")
+    add("--local", action="store_true", help="start the local recogniser for a second")
+    add("--json", action="store_true", help="one JSON object a line")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the table. Returns 0 if recording is possible here."""
+    found = doctor(options.folder, network=options.network, local=options.local)
+    if options.json:
+        for row in found.rows:
+            print(json.dumps({"type": "check"} | asdict(row)))
+        print(json.dumps({"type": "doctor"} | _summary(found.verdict, found.can_record)))
+    else:
+        print(_table(list(found.rows), found.verdict))
+    return 0 if found.can_record else 1
+
+
+def _summary(verdict: str, can_record: bool) -> dict[str, object]:
+    return {"can_record": can_record, "verdict": verdict}
+
+
+def _table(rows: list[Row], verdict: str) -> str:
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        "".join(show.MARKS.values()).encode(encoding)
+        marks = show.MARKS
+    except UnicodeEncodeError:
+        marks = show.PLAIN_MARKS
+    is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    colour = sys.stdout.isatty() and not is_plain
+    width = min(100, shutil.get_terminal_size().columns)
+    text = show.as_text(rows, verdict, width=width, marks=marks, colour=colour)
+    return text.encode(encoding, "replace").decode(encoding)  # names of devices, folders
