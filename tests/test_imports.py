@@ -44,6 +44,7 @@ LEVEL = {
     "engine": 7,
     "front": 7,
     "share": 8,
+    "checkup": 8,
     "widgets": 8,
     "cli": 9,
 }
