@@ -9,19 +9,18 @@ from __future__ import annotations
 import contextlib
 import math
 import queue
-import struct
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from nbstream.audio import BYTES_PER_SAMPLE, CHUNK_FRAMES, CHUNK_MS, SAMPLE_RATE_HZ, Chunk
+from nbstream.audio import CHUNK_MS, Chunk
 from nbstream.channel import Channel, Message
-from nbstream.errors import SourceError, StateError
+from nbstream.errors import ParameterError, SourceError, StateError
 from nbstream.sources import speakers as names
-from nbstream.sources.pageclock import PageClock
-from nbstream.sources.pagestates import FAILURES, PROBLEMS, ROUTES
+from nbstream.sources.pagesound import Arrived, PageSound
+from nbstream.sources.pagestates import ENDED_BY, FAILURES, PROBLEMS, ROUTES
 
 if TYPE_CHECKING:
     from typing import Self
@@ -32,15 +31,8 @@ PERMISSION_S: Final = 120.0  # for the person to allow it
 STALLED_S: Final = 3.0
 END_S: Final = 4.0  # for the rest to come after a stop
 POLL_S: Final = 0.1
+WITH_TAB: Final = ("you", "tab")
 ACK_EVERY: Final = 10  # chunks, or when there is nothing else to do
-_HEADER: Final = struct.Struct("<IId")  # number, frames lost before it, page's time of its end, ms
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrived:
-    epoch: int
-    seq: int
-    chunk: Chunk
 
 
 class BrowserMicrophone:
@@ -52,6 +44,10 @@ class BrowserMicrophone:
         A part of the device's name as the browser knows it; the browser's default if empty.
     speakers : sequence of str, optional
         Who is on each channel; as in `Microphone`.
+    tab : bool
+        Record another tab of the browser as well, such as a call or a voice agent, as a second
+        channel: two speakers then, "you" and "tab" if they are not named. The person chooses the
+        tab by a button in the cell. Chrome and Edge can do that.
 
     Attributes
     ----------
@@ -69,7 +65,7 @@ class BrowserMicrophone:
     Raises
     ------
     ParameterError
-        For speakers of which one is empty or comes twice.
+        For speakers of which one is empty or comes twice, or that are not two with a tab.
 
     """
 
@@ -80,10 +76,19 @@ class BrowserMicrophone:
     # Shows it in the cell that runs, where nobody else does; handed down by the package.
     shower: ClassVar[Callable[[BrowserMicrophone], None] | None] = None
 
-    def __init__(self, device: str = "", speakers: Sequence[str] = ()) -> None:
+    def __init__(
+        self, device: str = "", speakers: Sequence[str] = (), *, tab: bool = False
+    ) -> None:
         self.device = device
-        self.speakers: tuple[str, ...] = names.checked(speakers)
-        self.label: str = "browser microphone" + (f": {device}" if device else "")
+        self.tab = tab
+        self.speakers: tuple[str, ...] = names.checked(speakers or (WITH_TAB if tab else ()))
+        if tab and len(self.speakers) != len(WITH_TAB):
+            raise ParameterError(
+                f"speakers {tuple(speakers)!r} are not two: the microphone's and the tab's.",
+                hint='Name two, such as speakers=("you", "agent").',
+                parameter="speakers",
+            )
+        self.label: str = self._label(device)
         self.tell: Callable[[Message], None] | None = None
         self.origins: set[str] = set()
         self.at_native_rate = False  # as browsers that refuse 16 kHz do it
@@ -94,16 +99,11 @@ class BrowserMicrophone:
     def _reset(self) -> None:
         self.route, self.fill = "", 0.0
         self._rate_hz: int | None = None
-        self._clock = PageClock()
+        self._recording = secrets.token_hex(8)  # its name, no secret: a page finds what it kept
+        self._sound = PageSound(self._n_channels)
         self._news = threading.Condition()
-        self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
-        self._epoch = 0  # pages so far
-        self._n_lines = 0  # that they have come by
-        self._next = 0  # the number of the chunk that is waited for
-        self._end: int | None = None  # how many there are, once the page has ended
-        self._lost = (0, 0)  # times, frames; since the last chunk
-        self._last_s = -math.inf  # when the last chunk ended
-        self._audio_s = 0.0
+        self._arrived: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
+        self._n_lines = 0  # that pages have come by
         self._states: dict[str, str] = {}  # state of the page -> detail
         self._stopping = False
         self._is_cancelled = False
@@ -111,7 +111,12 @@ class BrowserMicrophone:
     def __repr__(self) -> str:
         given = [repr(self.device)] if self.device else []
         given += [f"speakers={self.speakers!r}"] if self.speakers else []
+        given += ["tab=True"] if self.tab else []
         return f"BrowserMicrophone({', '.join(given)})"
+
+    def _label(self, device: str) -> str:
+        beside = " and a tab" if self.tab else ""
+        return f"browser microphone{beside}" + (f": {device}" if device else "")
 
     def check(self) -> None:
         """Show it in the cell that runs, if no page does yet.
@@ -201,7 +206,7 @@ class BrowserMicrophone:
             quiet_s = 0.0
             self._states.pop("quiet", None)
             yield arrived.chunk
-            if arrived.epoch == self._epoch:
+            if arrived.identity == self._sound.identity:
                 kept = arrived.seq + 1
                 if kept - acked >= ACK_EVERY or self._arrived.empty():
                     channel.send({"kind": "have", "next": kept})
@@ -238,9 +243,9 @@ class BrowserMicrophone:
             "label": self.label,
             "route": self.route,
             "device_rate_hz": self._rate_hz,
-            "pages": self._epoch,
+            "pages": self._sound.pages,
             "lines": self._n_lines,
-            "clock": self._clock.about(),
+            "clock": self._sound.clock.about(),
         }
 
     # -- through the notebook, from any thread -----------------------------------------------------
@@ -267,18 +272,19 @@ class BrowserMicrophone:
         """See `channel.Listener`."""
         with self._news:
             self._n_lines += 1
+            self._sound.joined(is_new)
             if is_new:
-                self._epoch += 1
-                self._next, self._end = 0, None
                 self._states.clear()
-                self._clock.restart()
             self._news.notify_all()
         return {
-            "next": self._next,
+            "recording": self._recording,
+            "next": self._sound.next,
             "device": self.device,
             "n_channels": self._n_channels,
             "most": round(KEEP_S * 1000 / CHUNK_MS),
             "native": self.at_native_rate,
+            "tab": self.tab,
+            "begun": self._next > 0 or self._epoch > 1,
             "stop": self._stopping,
         }
 
@@ -291,51 +297,31 @@ class BrowserMicrophone:
             case {"kind": "ping"}:
                 match message.get("last"):
                     case [int() | float() as sent, int() | float() as at, int() | float() as back]:
-                        self._clock.answered(sent, at, back)
+                        self._sound.clock.answered(sent, at, back)
                 self.fill = float(message.get("fill", 0.0))
             case {"kind": "state", "state": str(state)}:
                 self._take_state(state, message)
             case {"kind": "end", "next": int(n)}:
                 with self._news:
-                    self._end = n
+                    self._sound.ended(n)
                     self._news.notify_all()
         return None
 
     def heard(self, frame: bytes) -> None:
         """See `channel.Listener`."""
-        pcm = frame[_HEADER.size :]
-        frame_bytes = BYTES_PER_SAMPLE * self._n_channels
-        if len(frame) <= _HEADER.size or len(pcm) % frame_bytes:
-            return
-        seq, lost, end_ms = _HEADER.unpack_from(frame)
-        if seq < self._next or not math.isfinite(end_ms):
-            return  # It came before the line broke, too.
-        n_frames = len(pcm) // frame_bytes
-        now_s = time.monotonic()
-        end_s = min(now_s, self._clock.kernel_s(end_ms)) if self._clock.is_known else now_s
-        if self._epoch > 1 and self._next == 0:  # Nobody captured while the page was away.
-            away_s = end_s - n_frames / SAMPLE_RATE_HZ - self._last_s
-            lost += max(0, round(away_s * SAMPLE_RATE_HZ))
-        lost += (seq - self._next) * CHUNK_FRAMES
-        self._last_s = end_s = max(end_s, self._last_s)
-        self._audio_s += (n_frames + lost) / SAMPLE_RATE_HZ
-        self._clock.captured(self._audio_s, end_s)
-        self._next = seq + 1
-        chunk = Chunk(pcm, end_s, int(lost > 0), lost, self._n_channels)
-        self._arrived.put(_Arrived(self._epoch, seq, chunk))
+        if (arrived := self._sound.take(frame, time.monotonic())) is not None:
+            self._arrived.put(arrived)
 
     def _take_state(self, state: str, message: Message) -> None:
         with self._news:
-            for other in {"recording": ("asking", "held"), "visible": ("hidden",)}.get(state, ()):
+            for other in ENDED_BY.get(state, ()):
                 self._states.pop(other, None)
-            if state == "heard":
-                self._states.pop("muted", None)
             self._states[state] = str(message.get("detail", ""))
             if state == "recording":
                 self.route = str(message.get("route", ""))
                 self._rate_hz = message.get("rate_hz")
                 if name := str(message.get("device", "")):
-                    self.label = f"browser microphone: {name}"
+                    self.label = self._label(name)
             self._news.notify_all()
 
     # -- on the thread that reads ------------------------------------------------------------------
@@ -348,10 +334,10 @@ class BrowserMicrophone:
         for _ in range(round(PAGE_S)):
             tell(channel.offer())  # Said again: a page may only now be listening.
             with self._news:
-                if self._news.wait_for(lambda: self._epoch > 0 or self._is_cancelled, 1.0):
+                if self._news.wait_for(lambda: self._sound.identity > 0 or self._is_cancelled, 1.0):
                     break
         with self._news:
-            came = self._epoch > 0
+            came = self._sound.identity > 0
             if came:
                 self._news.wait_for(is_decided, PERMISSION_S)
         if self._is_cancelled:
@@ -370,15 +356,16 @@ class BrowserMicrophone:
             )
         if "recording" not in self._states:
             self._raise_failure()
+            waits, hint = self.problem
             raise SourceError(
-                f"{self.label}: nobody has allowed it for {PERMISSION_S:g} s.",
-                hint="Press Allow at the top of the page when the browser asks.",
+                f"{self.label}: nobody has allowed it for {PERMISSION_S:g} s. {waits}".rstrip(),
+                hint=hint or "Press Allow at the top of the page when the browser asks.",
                 source=self.label,
             )
 
     def _has_ended(self) -> bool:
         with self._news:
-            return self._end is not None and self._next >= self._end and self._arrived.empty()
+            return self._sound.has_ended and self._arrived.empty()
 
     def _look(self, quiet_s: float, channel: Channel) -> None:
         if not self._stopping and quiet_s >= STALLED_S:
