@@ -20,7 +20,7 @@ from nbstream._version import __version__
 if TYPE_CHECKING:
     from nbstream import plots as plots
     from nbstream import timing as timing
-    from nbstream.checkup import doctor as doctor
+    from nbstream.checkup.report import doctor as doctor
     from nbstream.engine import Engine as Engine
     from nbstream.engine import open_session as open  # noqa: F401
     from nbstream.engine import record as record
@@ -66,7 +66,7 @@ _WHERE = {
     "Microphone": ("sources", "Microphone"),
     "BrowserMicrophone": ("sources", "BrowserMicrophone"),
     "devices": ("sources", "devices"),
-    "doctor": ("checkup", "doctor"),
+    "doctor": ("checkup.report", "doctor"),
     "recover": ("store", "recover"),
     "timing": ("timing", ""),
     "plots": ("plots", ""),

@@ -24,10 +24,12 @@ import trustme
 from nbclient import NotebookClient
 
 import nbstream as nb
-from nbstream.checkup import Report, Row, report, show
-from nbstream.checkup.facts import Facts, Kernel, Problem, Recording, Server
+from nbstream.checkup import show
+from nbstream.checkup.facts import Facts, Kernel, Problem, Recording, Row, Server
 from nbstream.checkup.gather import reach, recordings, room
-from nbstream.checkup.jupyter import has_proxy, loopback_problem
+from nbstream.checkup.jupyter import has_proxy, loopback_problem, servers
+from nbstream.checkup.report import Report, report
+from nbstream.checkup.routes import WORDS
 from nbstream.checkup.rows import EXTRAS
 from nbstream.store import Folder
 from tests.conftest import ROOT
@@ -146,8 +148,13 @@ def server(tmp_path: Path) -> Iterator[int]:
         process.wait(20)
 
 
-def test_a_running_server_is_asked_for_its_proxy(tmp_path: Path, server: int) -> None:
-    """It is found, answers without its token, and a page elsewhere would come through it."""
+def test_a_running_server_is_asked_for_its_proxy(
+    tmp_path: Path, server: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is found, answers without its token, and a page elsewhere would come through it.
+
+    Servers that have died, and what they wrote when they did, are passed over.
+    """
     (tmp_path / "runtime" / "jpserver-1.json").write_text('{"port": 1, "base_url": "/dead/"}')
     (tmp_path / "runtime" / "jpserver-2.json").write_text('["torn')
     _, rows, _, said = doctor_(cwd=tmp_path, JPY_PARENT_PID=str(server))
@@ -157,6 +164,8 @@ def test_a_running_server_is_asked_for_its_proxy(tmp_path: Path, server: int) ->
     )
     assert rows["page elsewhere"]["found"].startswith("through Jupyter;")
     assert TOKEN not in said
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    assert [(True, True, False)] == [(s.has_proxy, s.is_loopback, s.is_ours) for s in servers()]
 
 
 def test_in_a_kernel_it_is_a_table(tmp_path: Path) -> None:
@@ -290,7 +299,7 @@ def test_where_all_is_well_nothing_is_to_do() -> None:
         (
             {"servers": WITHOUT_PROXY, "known_routes": ("direct", "proxy", "control", "comm")},
             "directly",
-            "by the control channel",
+            WORDS["control"],
         ),
         ({"loopback_problem": "Operation not permitted"}, *["through the widget"] * 2),
         (

@@ -8,8 +8,10 @@ import os
 import shutil
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from nbstream.checkup import Row, doctor, show
+if TYPE_CHECKING:
+    from nbstream.checkup.facts import Row
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,21 +25,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the table. Returns 0 if recording is possible here."""
+    from nbstream.checkup.report import doctor  # not at the top: other commands start sooner
+
     found = doctor(options.folder, network=options.network, local=options.local)
     if options.json:
         for row in found.rows:
             print(json.dumps({"type": "check"} | asdict(row)))
-        print(json.dumps({"type": "doctor"} | _summary(found.verdict, found.can_record)))
+        summary = {"can_record": found.can_record, "verdict": found.verdict}
+        print(json.dumps({"type": "doctor"} | summary))
     else:
         print(_table(list(found.rows), found.verdict))
     return 0 if found.can_record else 1
 
 
-def _summary(verdict: str, can_record: bool) -> dict[str, object]:
-    return {"can_record": can_record, "verdict": verdict}
-
-
 def _table(rows: list[Row], verdict: str) -> str:
+    from nbstream.checkup import show
+
     encoding = sys.stdout.encoding or "ascii"
     try:
         "".join(show.MARKS.values()).encode(encoding)

@@ -8,15 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from nbstream.checkup.facts import Facts, Row, Server
+from nbstream.sources import pagestates
 
 ROUTES: Final = "Routes of the browser's microphone, in the order in which they are tried"
 TAKEN: Final = "The route that would be taken"
-WORDS: Final = {
-    "direct": "directly",
-    "proxy": "through Jupyter",
-    "control": "by the control channel",
-    "comm": "through the widget",
-}
+WORDS: Final = {"control": "by the control channel"} | pagestates.ROUTES
 _INSTALL: Final = (
     "If pages come from elsewhere: pip install jupyter-server-proxy in the environment of the "
     "Jupyter server, which need not be the kernel's; then start the server again."
