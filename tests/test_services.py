@@ -71,7 +71,7 @@ def test_the_key_is_found_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSEMBLYAI_API_KEY", " from-env ")
     assert nb.AssemblyAI().headers()["Authorization"].reveal() == "from-env"
     monkeypatch.setattr("getpass.getpass", lambda prompt: "asked")
-    monkeypatch.setattr(services, "_asked", None)
+    monkeypatch.setattr(services.key, "_asked", None)
     nb.ask_key()
     assert nb.AssemblyAI().headers()["Authorization"].reveal() == "asked"
     assert nb.AssemblyAI(api_key="argument").headers()["Authorization"].reveal() == "argument"
