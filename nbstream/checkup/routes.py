@@ -108,8 +108,9 @@ def _comm(facts: Facts) -> Row:
 
 def _pages(facts: Facts) -> list[Row]:
     here, elsewhere = taken(facts, is_here=True), taken(facts, is_here=False)
-    found = [_page(facts, "page on this machine", here)]
-    secure = "the browser gives it a microphone by https only"
+    first = "; the first that is tried can be had" if here == ["direct"] else ""
+    found = [_page(facts, "page on this machine", here, first)]
+    secure = "127.0.0.1 is its own machine, and its browser gives a microphone to https pages only"
     todo = ""
     if any(not s.is_loopback and not s.is_secure for s in asked_servers(facts)) and not _hub(facts):
         todo = (

@@ -16,6 +16,7 @@ _COLOURS: Final[dict[State, str]] = {"ok": "32", "note": "33", "missing": "31"}
 _LEAST_WIDTH: Final = 32
 _NARROW: Final = 64  # below it, names stand above what was found
 _MOST_NAME: Final = 22  # and so do longer ones, such as those of recordings
+_HEADS: Final = ("state", "check", "found", "what to do")
 _LEFT: Final = ' style="text-align: left"'
 
 
@@ -66,7 +67,8 @@ def as_text(
 
 def as_html(rows: list[Row], verdict: str) -> str:
     """The same as one plain table, without script; every text is escaped."""
-    parts = [f"<table><caption{_LEFT}>{_escaped(verdict)}</caption>"]
+    heads = "".join(f'<th scope="col"{_LEFT}>{head}</th>' for head in _HEADS)
+    parts = [f"<table><caption{_LEFT}>{_escaped(verdict)}</caption><thead><tr>{heads}</tr></thead>"]
     for group, members in groupby(rows, key=lambda row: row.group):
         parts.append(
             f'<tbody><tr><th colspan="4" scope="rowgroup"{_LEFT}>{_escaped(group)}</th></tr>'
