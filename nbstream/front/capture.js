@@ -1,21 +1,29 @@
-// capture.js: the page's microphone, lent to the kernel while a recording wants it. Nothing to see:
-// what goes on is told to the kernel, which shows it.
+// capture.js: the page's microphone, lent to the kernel while a recording wants it. What goes on is told
+// to the kernel, which shows it; to see is only what the person has to answer here.
 
+import { Question } from "./choosing.js";
+import { tellInputs } from "./inputs.js";
 import { Taking } from "./taking.js";
 
 const ASK_MS = 2000; // while another page may still be there
 
 /** Wait for recordings that want the microphone. @returns {() => void} the end of that */
-function lendMicrophone(/** @type {any} */ { model }) {
+function lendMicrophone(/** @type {any} */ model, /** @type {Question} */ question) {
   const page = crypto.randomUUID?.() ?? `${Math.random()}${Math.random()}`;
   /** @type {Taking | null} */ let taking = null;
   /** @type {any} */ let later;
+  /** @type {ReturnType<typeof tellInputs>} */ let inputs;
+  const person = {
+    ask: (/** @type {string} */ why, /** @type {() => void} */ press) => question.ask(why, press),
+    withdraw: () => question.withdraw(),
+    allowed: () => inputs.look(),
+  };
   const ask = () => model.send({ kind: "ask", page, origin: location.origin });
   const hear = (/** @type {any} */ message) => {
     if ((message.to ?? page) !== page) return;
     if (message.kind === "offer" && taking?.offer.secret !== message.secret) {
       taking?.finish();
-      taking = new Taking(model, page, message, () => { taking = null; });
+      taking = new Taking(model, page, message, () => { taking = null; }, person);
     } else if (message.kind === "busy") {
       clearTimeout(later);
       later = setTimeout(ask, ASK_MS);
@@ -26,11 +34,19 @@ function lendMicrophone(/** @type {any} */ { model }) {
   };
   model.on("msg:custom", hear);
   ask();
+  inputs = tellInputs(model);
   return () => {
+    inputs.stop();
     clearTimeout(later);
     taking?.finish();
     model.off("msg:custom", hear);
   };
 }
 
-export default { initialize: lendMicrophone, render: () => {} };
+export default () => {
+  const question = new Question(); // of the widget, in each of its places
+  return {
+    initialize: (/** @type {any} */ { model }) => lendMicrophone(model, question),
+    render: (/** @type {any} */ { el }) => question.show(el),
+  };
+};

@@ -1,28 +1,33 @@
 // devices.js: from a wish (device, channels) to chunks of sound, and what is wrong with the device.
 
+import { deviceFor, inputNames } from "./inputs.js";
 import { PCM_RATE_HZ, TAP_NAME, tapModule } from "./pcm.js";
+import { besideEachOther, mayShareTabs, openTab } from "./tab.js";
 
-/** What refused the microphone -> state, as the kernel knows them. @param {any} error */
-export function failureOf(error) {
+/** What a state of the page puts an end to; the kernel has the same table. */
+const TAB_STATES = ["choosing", "cancelled", "soundless", "unopened", "unshared", "tab"];
+export const ENDED_BY = /** @type {Record<string, string[]>} */ ({
+  recording: ["asking", "held"],
+  visible: ["hidden"],
+  heard: ["muted"],
+  ...Object.fromEntries(TAB_STATES.map((one) => [one, TAB_STATES.filter((other) => other !== one)])),
+});
+
+/** What refused the microphone -> state, as the kernel knows them. @param {any} error @param {string} wish */
+export function failureOf(error, wish = "") {
   const name = error?.name ?? "";
   if (name === "NotAllowedError" || name === "SecurityError") return "refused";
-  if (name === "NotFoundError" || name === "OverconstrainedError") return "missing";
+  if (name === "NotFoundError" || name === "OverconstrainedError") return wish ? "missing" : "none";
   return "unreadable";
 }
 
-/** The id of the input whose name has `part` in it; "" is the default, null if there is none. */
-export function deviceFor(/** @type {{kind: string, deviceId: string, label: string}[]} */ devices, /** @type {string} */ part) {
-  if (!part) return "";
-  const inputs = devices.filter(({ kind }) => kind === "audioinput");
-  const found = inputs.find(({ label }) => label.toLowerCase().includes(part.toLowerCase()));
-  return found ? found.deviceId : null;
-}
-
 /**
- * Open the sound that is wished for.
- * @param {{device: string, n_channels: number, native: boolean}} wish
- * @param {{told: (state: string, more?: object) => void, heard: (pcm: ArrayBuffer) => void,
- *   ended: () => void}} listener told how it stands, each chunk, and when no more comes
+ * Open the sound that is wished for: a microphone, and with `tab` another tab's beside it.
+ * @param {{device: string, n_channels: number, native: boolean, tab: boolean, begun: boolean}} wish
+ *   `begun` if there is a recording already, which then does not wait for the tab
+ * @param {{told: (state: string, more?: object) => void, heard: (pcm: ArrayBuffer) => void, ended: () => void,
+ *   allowed: () => void, ask: (why: string, press: () => void) => void, withdraw: () => void}} listener
+ *   told how it stands, each chunk, when no more comes and when a microphone was allowed; asks the person
  * @returns {{end: () => void, close: () => void}} ask for the end, which is told; or drop it all
  */
 export function openSound(wish, listener) {
@@ -44,11 +49,12 @@ export function openSound(wish, listener) {
     listener.ended();
   };
 
-  async function tap(/** @type {MediaStream} */ stream) {
+  async function tap(/** @type {MediaStream} */ stream, /** @type {ReturnType<typeof openTab> | null} */ tab) {
     const [track] = stream.getAudioTracks();
     const device = track.label;
-    const has = track.getSettings().channelCount ?? n_channels;
-    if (has < n_channels) return told("channels", { detail: `${device} has ${has}` });
+    const wanted = tab ? 1 : n_channels;
+    const has = track.getSettings().channelCount ?? wanted;
+    if (has < wanted) return told("channels", { detail: `${device} has ${has}` });
     const { context, source } = await contextFor(stream, wish.native);
     undo.push(() => context.close());
     node = await tapNode(context, n_channels);
@@ -68,7 +74,8 @@ export function openSound(wish, listener) {
       if (context.state === "suspended" || context.state === /** @type {any} */ ("interrupted")) told("held");
       else running();
     };
-    source.connect(node);
+    if (tab) tab.into(besideEachOther(source, node));
+    else source.connect(node);
     if (context.state === "suspended") {
       told("held");
       context.resume();
@@ -79,14 +86,22 @@ export function openSound(wish, listener) {
   async function open() {
     try {
       if (!navigator.mediaDevices?.getUserMedia) return told("insecure", { detail: location.origin });
+      if (wish.tab && !mayShareTabs()) return told("tabless");
+      const tab = wish.tab ? openTab(told, listener) : null;
+      if (tab) undo.push(tab.close);
+      if (!wish.begun) await tab?.ready;
+      if (isClosed) return;
       told("asking");
       const stream = await microphone(wish);
       const stop = () => stream.getTracks().forEach((track) => track.stop());
       if (isClosed) return stop();
       undo.push(stop);
-      await tap(stream);
+      listener.allowed();
+      await tap(stream, tab);
     } catch (error) {
-      told(failureOf(error), { detail: `${error}` });
+      const state = failureOf(error, wish.device);
+      told(state, { detail: state === "missing" ? error.message : `${error}` });
+      undo.splice(0).forEach((one) => one());
     }
   }
 
@@ -94,14 +109,23 @@ export function openSound(wish, listener) {
   return { end, close };
 }
 
-async function microphone(/** @type {{device: string, n_channels: number}} */ { device, n_channels }) {
-  const plain = { channelCount: n_channels, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-  const stream = await navigator.mediaDevices.getUserMedia({ audio: plain });
-  if (!device) return stream;
-  const deviceId = deviceFor(await navigator.mediaDevices.enumerateDevices(), device); // names are known once one was allowed
-  stream.getTracks().forEach((track) => track.stop());
-  if (!deviceId) throw new DOMException(`no input is called ${device}`, "NotFoundError");
-  return navigator.mediaDevices.getUserMedia({ audio: { ...plain, deviceId: { exact: deviceId } } });
+async function microphone(/** @type {{device: string, n_channels: number, tab: boolean}} */ { device, n_channels, tab }) {
+  const media = navigator.mediaDevices;
+  const channelCount = tab ? 1 : n_channels;
+  const plain = { channelCount, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  if (!device) return media.getUserMedia({ audio: plain });
+  let inputs = await media.enumerateDevices();
+  if (!inputNames(inputs).length) { // names are known once one was allowed
+    const any = await media.getUserMedia({ audio: plain });
+    inputs = await media.enumerateDevices();
+    any.getTracks().forEach((track) => track.stop());
+  }
+  const deviceId = deviceFor(inputs, device);
+  if (!deviceId) {
+    const names = inputNames(inputs).join(", ");
+    throw new DOMException(`“${device}” is not among ${names || "its inputs"}`, "NotFoundError");
+  }
+  return media.getUserMedia({ audio: { ...plain, deviceId: { exact: deviceId } } });
 }
 
 async function contextFor(/** @type {MediaStream} */ stream, /** @type {boolean} */ isNative) {

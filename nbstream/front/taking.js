@@ -1,6 +1,6 @@
 // taking.js: one recording as this page takes part in it: sound in, numbered and kept, line out.
 
-import { openSound } from "./devices.js";
+import { ENDED_BY, openSound } from "./devices.js";
 import { lastingLine } from "./dial.js";
 import { CaptureClock, Keeper } from "./keeping.js";
 import { PCM_RATE_HZ } from "./pcm.js";
@@ -10,10 +10,11 @@ const PING_MS = 2000;
 
 /** One recording, as this page takes part in it. */
 export class Taking {
-  /** @param {any} model @param {string} page @param {{port: number, secret: string}} offer @param {() => void} onOver */
-  constructor(model, page, offer, onOver) {
+  /** @param {any} model @param {string} page @param {{port: number, secret: string}} offer @param {() => void} onOver @param {object} person see `openSound` */
+  constructor(model, page, offer, onOver, person) {
     this.offer = offer;
     this.onOver = onOver;
+    this.person = person;
     this.clock = new CaptureClock();
     /** @type {Keeper | null} */ this.keeper = null; // once the kernel has said go
     /** @type {ReturnType<typeof openSound> | null} */ this.sound = null;
@@ -54,6 +55,7 @@ export class Taking {
   begin(/** @type {any} */ wish) {
     this.keeper = new Keeper(wish.most);
     this.sound = openSound(wish, {
+      .../** @type {any} */ (this.person),
       told: (state, more) => this.tell(state, more),
       heard: (pcm) => this.take(pcm, wish.n_channels),
       ended: () => this.ended(),
@@ -76,10 +78,8 @@ export class Taking {
   /** Say how it stands; what stands is said again on the next line. */
   tell(/** @type {string} */ state, /** @type {object} */ more = {}) {
     const message = { kind: "state", state, ...more };
-    if (state === "visible") this.states.delete("hidden");
-    else if (state === "heard") this.states.delete("muted");
-    else this.states.set(state, message);
-    if (state === "recording") for (const over of ["asking", "held"]) this.states.delete(over);
+    for (const over of ENDED_BY[state] ?? []) this.states.delete(over);
+    if (state !== "visible" && state !== "heard") this.states.set(state, message);
     this.say({ ...message, route: this.route });
   }
 

@@ -284,7 +284,7 @@ class BrowserMicrophone:
             "most": round(KEEP_S * 1000 / CHUNK_MS),
             "native": self.at_native_rate,
             "tab": self.tab,
-            "begun": self._next > 0 or self._epoch > 1,
+            "begun": self._sound.pages > 0,
             "stop": self._stopping,
         }
 

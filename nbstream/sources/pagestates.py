@@ -10,9 +10,17 @@ FAILURES: Final = {
         "the browser was not allowed to use the microphone",
         "Allow it at the lock or microphone sign beside the page's address, then record again.",
     ),
+    "none": (
+        "the browser finds no microphone",
+        "Plug one in, or allow the browser to use it in the system's settings; then record again.",
+    ),
     "missing": (
-        "the browser has no such microphone",
-        "Plug one in, or choose another device; then record again.",
+        "the browser does not find the microphone that was chosen",
+        "Plug it in, or choose another one; then record again.",
+    ),
+    "tabless": (
+        "this browser does not give the sound of a tab",
+        "Open the notebook in Chrome or Edge, or record without the tab.",
     ),
     "insecure": (
         "the browser gives a microphone to secure pages only",
@@ -31,13 +39,28 @@ FAILURES: Final = {
         "Give fewer names; without speakers, channels are mixed into one.",
     ),
 }
-# What a page may say of itself while it records -> message, hint.
+_CHOOSE: Final = "Press “Choose the tab to record” in the cell"
+# What a page may say of itself while it records -> message, hint; the most urgent first.
 PROBLEMS: Final = {
     "asking": (
         "The browser waits for you to allow the microphone.",
         "Press Allow at the top of the page.",
     ),
     "held": ("The browser holds the microphone back.", "Click anywhere in the page."),
+    "choosing": (
+        "The page waits for you to choose the tab whose sound is recorded.",
+        f"{_CHOOSE}, and tick “Also share tab audio”.",
+    ),
+    "cancelled": ("No tab was chosen.", f"{_CHOOSE} to choose one."),
+    "soundless": (
+        "The tab was shared without its sound.",
+        f"{_CHOOSE} again, and tick “Also share tab audio”.",
+    ),
+    "unopened": ("The browser could not share the tab.", f"{_CHOOSE} to try again."),
+    "unshared": (
+        "The tab is not shared any more: its channel is silent.",
+        f"Your microphone records on. {_CHOOSE} to have it back.",
+    ),
     "hidden": (
         "The page that records is in the background.",
         "It records on; the browser may slow it down, and nothing is lost by that.",
@@ -46,6 +69,14 @@ PROBLEMS: Final = {
         "The browser's microphone is switched off.",
         "Look for its key or switch, or the system's settings.",
     ),
+}
+_OF_TAB: Final = ("choosing", "cancelled", "soundless", "unopened", "unshared", "tab")
+# What a state of the page puts an end to; the page has the same table.
+ENDED_BY: Final = {
+    "recording": ("asking", "held"),
+    "visible": ("hidden",),
+    "heard": ("muted",),
+    **{state: tuple(other for other in _OF_TAB if other != state) for state in _OF_TAB},
 }
 
 

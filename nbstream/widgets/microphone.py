@@ -1,4 +1,6 @@
-"""`PageMicrophone`: the part of a page that captures for a `BrowserMicrophone`; nothing to see.
+"""`PageMicrophone`: the part of a page that captures for a `BrowserMicrophone`.
+
+To see is only what the person has to answer there: which tab is to be recorded.
 
 What a page needs to find the kernel, port and secret, is sent as a message, when a recording begins
 or a page asks, and never is a trait: it would be saved with the notebook.
@@ -7,7 +9,7 @@ or a page asks, and never is a trait: it would be saved with the notebook.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import anywidget
@@ -18,6 +20,9 @@ from nbstream import front
 from nbstream.channel import LOOPBACK_NAMES
 from nbstream.sources.browser import BrowserMicrophone
 from nbstream.widgets.answering import answer_while_a_cell_runs
+
+LONGEST_NAME: Final = 100  # characters; of more, the beginning is found as well
+MOST_NAMES: Final = 50
 
 
 class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
@@ -30,6 +35,9 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
     on_page : callable, optional
         Called when a page shows this, with whether it is on this machine, as far as its address
         tells; on the kernel's threads.
+    on_inputs : callable, optional
+        Called when a page tells what it has, with the names of its microphones, as far as it may
+        know them, and whether it can share the sound of a tab; on the kernel's threads.
 
     """
 
@@ -38,12 +46,13 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
         source: BrowserMicrophone | None = None,
         *,
         on_page: Callable[[bool], None] | None = None,
+        on_inputs: Callable[[tuple[str, ...], bool], None] | None = None,
     ) -> None:
         self._source: BrowserMicrophone | None = None
-        self._on_page = on_page
+        self._on_page, self._on_inputs = on_page, on_inputs
         self._origins: set[str] = set()  # of the pages that show this
-        self._esm, self._css = front.module("capture.js"), ""
-        super().__init__(layout={"display": "none"})
+        self._esm, self._css = front.module("capture.js"), front.style("capture.js")
+        super().__init__()
         self.on_msg(self._answer)
         answer_while_a_cell_runs(self)
         if hasattr(self.comm, "handle_msg"):
@@ -65,11 +74,21 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
                 self._origins.add(origin)
             if self._on_page is not None:
                 self._on_page(is_here(origin))
+        if content.get("kind") == "devices" and self._on_inputs is not None:
+            self._on_inputs(plain_names(content.get("names")), content.get("tab") is True)
         if self._source is not None:
             self._source.asked(content, [bytes(part) for part in buffers])
 
     def __repr__(self) -> str:
         return f"<PageMicrophone for {self._source!r}>"
+
+
+def plain_names(said: object) -> tuple[str, ...]:
+    """Names of devices as a page tells them: each once, on one line, none empty, not too many."""
+    given = said if isinstance(said, list) else []
+    lines = (" ".join(name.split())[:LONGEST_NAME] for name in given if isinstance(name, str))
+    shown = ("".join(filter(str.isprintable, line)) for line in lines)
+    return tuple(dict.fromkeys(filter(None, shown)))[:MOST_NAMES]
 
 
 def is_here(origin: str) -> bool:

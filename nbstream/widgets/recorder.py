@@ -114,6 +114,7 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         self._shown_end = threading.Event()  # of the latest take, report and all
         self._folder = folder
         self._sources = SourceChoice(source)
+        self._inputs: tuple[tuple[str, ...], bool] | None = None  # of a page, not offered so far
         self._services = ServiceChoice(service)
 
         self._button = self._make_button("Record", self._record_or_stop)
@@ -134,8 +135,8 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         controls.add_class("nbs-controls")
         self._status, self._view = Status(), View()
         self._status.on_sign_of_life(self._presence.seen)
-        self._lender = PageMicrophone(on_page=self._page_came)
-        shown = (controls, self._status, self._view, self._lender)
+        self._lender = PageMicrophone(on_page=self._page_came, on_inputs=self._inputs_came)
+        shown = (controls, self._status, self._lender, self._view)
         self._parts = (*buttons, self._source, self._service, pickers, *shown)
         super().__init__(shown)
         self.add_class("nbs-recorder")
@@ -297,20 +298,31 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         if name := self._sources.name_of(change["new"]):
             remember(source=name)
         self._sources.note = self._sources.list_microphones() if change["new"] == "mic" else ""
-        if list(self._source.options) != self._sources.options:
-            with self._source.hold_trait_notifications():
-                self._source.options = self._sources.options
-                self._source.value = "mic"
         self._show_status()
 
     def _page_came(self, is_here: bool) -> None:
         """Choose for a page that shows this now, where "auto" leaves the choice to it."""
         is_untouched = not self._is_busy() and self._source.value == self._sources.first
         if is_untouched and (chosen := self._sources.for_page(is_here)):
-            self._source.unobserve(self._source_chosen, "value")  # it is nobody's choice
-            self._source.value = chosen
-            self._source.observe(self._source_chosen, "value")
+            self._choose(chosen)
             self._show_status()
+
+    def _inputs_came(self, names: tuple[str, ...], shares_tabs: bool) -> None:
+        """Offer what a page has; while it records, its names wait for the end of that."""
+        self._inputs = (names, shares_tabs)
+        if not self._is_busy():
+            self._show_status()
+
+    def _choose(self, value: str) -> None:
+        """Have the picker show what there is, and `value` chosen, which is nobody's choice."""
+        picker, options = self._source, self._sources.options
+        if picker.value == value and list(picker.options) == options:
+            return
+        picker.unobserve(self._source_chosen, "value")
+        with picker.hold_sync():
+            picker.options = options
+            picker.value = value
+        picker.observe(self._source_chosen, "value")
 
     def _service_chosen(self, change: dict[str, Any]) -> None:
         if not self._is_busy():
@@ -340,6 +352,12 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
 
     def _show_status(self) -> None:
         is_live = is_running(self._snapshot.state)
+        if not is_live:
+            chosen = self._source.value
+            if self._inputs is not None:
+                inputs, self._inputs = self._inputs, None
+                chosen = self._sources.offer_inputs(*inputs, chosen)
+            self._choose(chosen)
         is_free = self._engine is not None and self._engine.service.name in ("local", "replay")
         notes = [self._said] if is_live else [self._sources.note, self._services.note]
         note = " ".join(filter(None, notes))

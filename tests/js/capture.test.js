@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { deviceFor, failureOf } from "../../nbstream/front/devices.js";
+import { ENDED_BY, failureOf } from "../../nbstream/front/devices.js";
+import { deviceFor, inputNames } from "../../nbstream/front/inputs.js";
 import { CaptureClock, Keeper, packed } from "../../nbstream/front/keeping.js";
 import { Cutter, Resampler, tapModule } from "../../nbstream/front/pcm.js";
 import { routesTo } from "../../nbstream/front/routes.js";
+import { sharesTabs, sharingFailureOf } from "../../nbstream/front/tab.js";
 
 const sine = (hz, rate_hz, n) => Float32Array.from({ length: n }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate_hz));
 const rms = (samples) => Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
@@ -167,18 +169,50 @@ test("a page on this machine comes directly; any other by Jupyter; the widget is
 
 test("what a browser refuses has a name that the kernel knows", () => {
   assert.equal(failureOf(new DOMException("", "NotAllowedError")), "refused");
-  assert.equal(failureOf(new DOMException("", "NotFoundError")), "missing");
+  assert.equal(failureOf(new DOMException("", "NotFoundError")), "none");
+  assert.equal(failureOf(new DOMException("", "NotFoundError"), "USB"), "missing");
   assert.equal(failureOf(new DOMException("", "NotReadableError")), "unreadable");
   assert.equal(failureOf(new Error("what")), "unreadable");
+  assert.equal(sharingFailureOf(new DOMException("", "NotAllowedError")), "cancelled");
+  assert.equal(sharingFailureOf(new DOMException("", "NotReadableError")), "unopened");
 });
 
-test("a device is found by a part of its name", () => {
-  const devices = [
-    { kind: "audiooutput", deviceId: "o", label: "USB out" },
-    { kind: "audioinput", deviceId: "a", label: "Built-in" },
-    { kind: "audioinput", deviceId: "b", label: "USB Audio" },
-  ];
-  assert.equal(deviceFor(devices, "usb"), "b");
-  assert.equal(deviceFor(devices, ""), "");
-  assert.equal(deviceFor(devices, "none"), null);
+test("of the states about the tab one stands at a time", () => {
+  assert.deepEqual(ENDED_BY.tab, ["choosing", "cancelled", "soundless", "unopened", "unshared"]);
+  assert.ok(ENDED_BY.unshared.includes("tab") && !ENDED_BY.unshared.includes("unshared"));
+});
+
+test("a browser that knows no sound of tabs is not asked for it", () => {
+  globalThis.CaptureController = class {};
+  const knows = (constraints) => ({ getDisplayMedia() {}, getSupportedConstraints: () => constraints });
+  const sound = { suppressLocalAudioPlayback: true };
+  assert.equal(sharesTabs(knows(sound), null), true);
+  assert.equal(sharesTabs(knows({}), null), false); // Firefox, Safari: the picture only
+  assert.equal(sharesTabs({ getSupportedConstraints: () => sound }, null), false); // on a telephone
+  assert.equal(sharesTabs(undefined, null), false); // a page that is not secure
+  assert.equal(sharesTabs(knows(sound), { allowsFeature: () => false }), false); // in a frame that may not
+  delete globalThis.CaptureController;
+  assert.equal(sharesTabs(knows(sound), null), false);
+});
+
+const inputs = [
+  { kind: "audiooutput", deviceId: "o", label: "USB out" },
+  { kind: "audioinput", deviceId: "default", label: "Default - Built-in" },
+  { kind: "audioinput", deviceId: "a", label: "Built-in" },
+  { kind: "audioinput", deviceId: "b", label: "USB Audio 2" },
+  { kind: "audioinput", deviceId: "c", label: "USB Audio" },
+  { kind: "audioinput", deviceId: "d", label: "USB Audio" },
+  { kind: "audioinput", deviceId: "e", label: "" },
+];
+
+test("a device is found by its name, or a part of it", () => {
+  assert.equal(deviceFor(inputs, "usb"), "b");
+  assert.equal(deviceFor(inputs, "USB Audio"), "c");
+  assert.equal(deviceFor(inputs, ""), "");
+  assert.equal(deviceFor(inputs, "none"), null);
+});
+
+test("names are told once each, and none that says nothing", () => {
+  assert.deepEqual(inputNames(inputs), ["Built-in", "USB Audio 2", "USB Audio"]);
+  assert.deepEqual(inputNames([{ kind: "audioinput", deviceId: "", label: "" }]), []);
 });
