@@ -3,13 +3,14 @@
 
 import { Question } from "./choosing.js";
 import { tellInputs } from "./inputs.js";
+import { Shelf } from "./shelf.js";
 import { Taking } from "./taking.js";
 
 const ASK_MS = 2000; // while another page may still be there
 
 /** Wait for recordings that want the microphone. @returns {() => void} the end of that */
 function lendMicrophone(/** @type {any} */ model, /** @type {Question} */ question) {
-  const page = crypto.randomUUID?.() ?? `${Math.random()}${Math.random()}`;
+  const shelf = new Shelf(model.get("place"));
   /** @type {Taking | null} */ let taking = null;
   /** @type {any} */ let later;
   /** @type {ReturnType<typeof tellInputs>} */ let inputs;
@@ -18,12 +19,12 @@ function lendMicrophone(/** @type {any} */ model, /** @type {Question} */ questi
     withdraw: () => question.withdraw(),
     allowed: () => inputs.look(),
   };
-  const ask = () => model.send({ kind: "ask", page, origin: location.origin });
+  const ask = () => model.send({ kind: "ask", page: shelf.page, origin: location.origin });
   const hear = (/** @type {any} */ message) => {
-    if ((message.to ?? page) !== page) return;
+    if ((message.to ?? shelf.page) !== shelf.page) return;
     if (message.kind === "offer" && taking?.offer.secret !== message.secret) {
       taking?.finish();
-      taking = new Taking(model, page, message, () => { taking = null; }, person);
+      taking = new Taking(model, shelf, message, () => { taking = null; }, person);
     } else if (message.kind === "busy") {
       clearTimeout(later);
       later = setTimeout(ask, ASK_MS);
@@ -32,10 +33,16 @@ function lendMicrophone(/** @type {any} */ model, /** @type {Question} */ questi
       taking?.finish();
     }
   };
-  model.on("msg:custom", hear);
-  ask();
+  let isOver = false;
+  shelf.comeBack().then(() => {
+    if (isOver) return;
+    model.on("msg:custom", hear);
+    ask();
+  });
   inputs = tellInputs(model);
   return () => {
+    isOver = true;
+    shelf.release();
     inputs.stop();
     clearTimeout(later);
     taking?.finish();

@@ -4,6 +4,12 @@ const FRAME_HEADER_BYTES = 16;
 const WINDOW = 40; // chunks, 2 s: a page that was held up has come to itself by then
 const JUMP_MS = 150; // more than a clock can drift in a window
 
+/** For "frames lost", of a page's first chunk: nobody has captured since the one before it. */
+export const AWAY = 0xffffffff;
+
+/** The page's clock, which goes on over a reload; ms. */
+export const pageNow = () => performance.timeOrigin + performance.now();
+
 /** A frame as it travels: number, frames lost before it, when its last sample was there, PCM. */
 export function packed(/** @type {number} */ seq, /** @type {number} */ lost, /** @type {number} */ at_ms, /** @type {ArrayBuffer} */ pcm) {
   const bytes = new Uint8Array(FRAME_HEADER_BYTES + pcm.byteLength);
@@ -57,7 +63,7 @@ export class Keeper {
     this.most = most;
     this.nextSeq = 0;
     this.sentSeq = 0; // the next to be sent on the line there is
-    /** @type {{seq: number, bytes: Uint8Array}[]} */ this.kept = [];
+    /** @type {{seq: number, at_ms: number, bytes: Uint8Array}[]} */ this.kept = [];
   }
 
   /** How full it is, 0 to 1. */
@@ -65,11 +71,24 @@ export class Keeper {
     return this.kept.length / this.most;
   }
 
+  /** Go on where this page was: the kernel waits for `next`. @param {{seq: number, at_ms: number, bytes: Uint8Array}[]} found @param {number} next */
+  restore(found, next) {
+    this.kept = found.filter(({ seq }) => seq >= next).map(({ seq, at_ms, bytes }) => ({ seq, at_ms, bytes }));
+    this.nextSeq = Math.max(next, ...this.kept.slice(-1).map(({ seq }) => seq + 1));
+  }
+
   /** @param {number} lost frames @param {number} at_ms @param {ArrayBuffer} pcm */
   add(lost, at_ms, pcm) {
     const seq = this.nextSeq++;
-    this.kept.push({ seq, bytes: packed(seq, lost, at_ms, pcm) });
-    if (this.kept.length > this.most) this.kept.shift();
+    this.kept.push({ seq, at_ms, bytes: packed(seq, lost, at_ms, pcm) });
+    while (this.kept.length > this.most) this.drop();
+  }
+
+  /** What was lost before the oldest, is lost before the next one. */
+  drop() {
+    const [dropped, next] = [this.kept.shift(), this.kept[0]].map((one) => new DataView(/** @type {any} */ (one).bytes.buffer));
+    const [lost, more] = [dropped.getUint32(4, true), next.getUint32(4, true)];
+    next.setUint32(4, Math.max(lost, more) === AWAY ? AWAY : lost + more, true);
   }
 
   /** The kernel has everything before `seq`. @param {number} seq */

@@ -2,17 +2,19 @@
 
 import { ENDED_BY, openSound } from "./devices.js";
 import { lastingLine } from "./dial.js";
-import { CaptureClock, Keeper } from "./keeping.js";
+import { AWAY, CaptureClock, Keeper, pageNow } from "./keeping.js";
 import { PCM_RATE_HZ } from "./pcm.js";
 
 const PUMP_MS = 50;
 const PING_MS = 2000;
+const STORE_MS = 1000;
 
 /** One recording, as this page takes part in it. */
 export class Taking {
-  /** @param {any} model @param {string} page @param {{port: number, secret: string}} offer @param {() => void} onOver @param {object} person see `openSound` */
-  constructor(model, page, offer, onOver, person) {
+  /** @param {any} model @param {import("./shelf.js").Shelf} shelf @param {{port: number, secret: string}} offer @param {() => void} onOver @param {object} person see `openSound` */
+  constructor(model, shelf, offer, onOver, person) {
     this.offer = offer;
+    this.shelf = shelf;
     this.onOver = onOver;
     this.person = person;
     this.clock = new CaptureClock();
@@ -24,10 +26,14 @@ export class Taking {
     this.isOver = false;
     this.isEnding = false;
     this.hasEnded = false;
-    this.timers = [setInterval(() => this.pump(), PUMP_MS), setInterval(() => this.ping(), PING_MS)];
-    this.bye = () => this.say({ kind: "bye" });
-    addEventListener("pagehide", this.bye);
-    this.line = lastingLine(model, page, offer, {
+    this.hasBegun = false; // a chunk of this page was captured
+    this.timers = [
+      setInterval(() => this.pump(), PUMP_MS), setInterval(() => this.ping(), PING_MS),
+      setInterval(() => this.store(), STORE_MS),
+    ];
+    this.leave = () => { this.store(0); this.say({ kind: "bye" }); };
+    addEventListener("pagehide", this.leave);
+    this.line = lastingLine(model, shelf.page, offer, {
       heard: (message, route) => this.hear(message, route), over: () => this.finish(),
     });
   }
@@ -54,6 +60,9 @@ export class Taking {
 
   begin(/** @type {any} */ wish) {
     this.keeper = new Keeper(wish.most);
+    this.keeper.restore(this.shelf.takeUp(wish.recording), wish.next);
+    if (this.shelf.isRefused) this.tell("forgetful");
+    if (wish.stop) return; // It was stopped while this page was away: what it kept is all there is.
     this.sound = openSound(wish, {
       .../** @type {any} */ (this.person),
       told: (state, more) => this.tell(state, more),
@@ -63,7 +72,11 @@ export class Taking {
   }
 
   answered(/** @type {any} */ { sent, kernel_s }) {
-    this.last = [sent, kernel_s, performance.now()];
+    this.last = [performance.timeOrigin + sent, kernel_s, pageNow()];
+  }
+
+  store(/** @type {number | undefined} */ ripe_ms) {
+    if (this.keeper) this.shelf.store(this.keeper.kept, pageNow(), ripe_ms);
   }
 
   ping() {
@@ -85,8 +98,9 @@ export class Taking {
 
   take(/** @type {ArrayBuffer} */ pcm, /** @type {number} */ nChannels) {
     const length_ms = (pcm.byteLength / 2 / nChannels / PCM_RATE_HZ) * 1000;
-    const { at_ms, lost_ms } = this.clock.heard(length_ms, performance.now());
-    this.keeper?.add(Math.round((lost_ms * PCM_RATE_HZ) / 1000), at_ms, pcm);
+    const { at_ms, lost_ms } = this.clock.heard(length_ms, pageNow());
+    this.keeper?.add(this.hasBegun ? Math.round((lost_ms * PCM_RATE_HZ) / 1000) : AWAY, at_ms, pcm);
+    this.hasBegun = true;
     this.pump();
   }
 
@@ -114,7 +128,8 @@ export class Taking {
     if (this.isOver) return;
     this.isOver = true;
     this.timers.forEach(clearInterval);
-    removeEventListener("pagehide", this.bye);
+    removeEventListener("pagehide", this.leave);
+    this.shelf.clear();
     this.sound?.close();
     this.line.close();
     this.onOver();

@@ -273,8 +273,7 @@ class BrowserMicrophone:
         with self._news:
             self._n_lines += 1
             self._sound.joined(is_new)
-            if is_new:
-                self._states.clear()
+            self._states.clear()  # They are told again.
             self._news.notify_all()
         return {
             "recording": self._recording,

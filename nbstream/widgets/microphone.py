@@ -8,11 +8,13 @@ or a page asks, and never is a trait: it would be saved with the notebook.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import anywidget
+import traitlets
 from IPython import get_ipython
 from IPython.display import display
 
@@ -41,6 +43,9 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
 
     """
 
+    # By which a page that is loaded again finds what it kept; no secret.
+    place = traitlets.Unicode().tag(sync=True)
+
     def __init__(
         self,
         source: BrowserMicrophone | None = None,
@@ -52,7 +57,7 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
         self._on_page, self._on_inputs = on_page, on_inputs
         self._origins: set[str] = set()  # of the pages that show this
         self._esm, self._css = front.module("capture.js"), front.style("capture.js")
-        super().__init__()
+        super().__init__(place=uuid.uuid4().hex)
         self.on_msg(self._answer)
         answer_while_a_cell_runs(self)
         if hasattr(self.comm, "handle_msg"):
