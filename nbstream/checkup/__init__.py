@@ -2,6 +2,5 @@
 
 `gather`: this place -> `facts`, with `jupyter` for servers and kernel. `rows`: facts -> rows and a
 verdict, with `routes` and `recent` for the browser's microphone. `show`: rows -> text, HTML.
-`report`: all of it, as one object. `command`: the command line. Only `gather`, `jupyter` and
-`command` touch anything.
+`report`: all of it, as one object. Only `gather` and `jupyter` touch anything.
 """

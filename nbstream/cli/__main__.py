@@ -1,0 +1,7 @@
+"""``python -m nbstream.cli``."""
+
+import sys
+
+from nbstream.cli import main
+
+sys.exit(main())
