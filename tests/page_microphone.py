@@ -6,13 +6,14 @@ import contextlib
 import json
 import time
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser import FLAGS, ROOT, Lab, Notebook, chromium_path
 from tests.scripted import Peer, ScriptedServer
@@ -69,14 +70,18 @@ def flags(speech: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def listening_chromium(speech: Path, more: Sequence[str] = ()) -> Iterator[Browser]:
-    """A headless browser in whose room `speech` is said."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium_path(), args=[*flags(speech), *more]
-        )
-        yield browser
-        browser.close()
+def listening_chromium(
+    speech: Path, more: Sequence[str] = (), beside: Browser | None = None
+) -> Iterator[Browser]:
+    """A headless browser in whose room `speech` is said; `beside` one that is open already."""
+    with contextlib.ExitStack() as stack:
+        if beside is None:
+            kind = stack.enter_context(sync_playwright()).chromium
+        else:
+            kind = beside.browser_type  # Playwright is there once in a process.
+        args = [*flags(speech), *more]
+        browser = kind.launch(executable_path=chromium_path(), args=args)
+        yield stack.enter_context(contextlib.closing(browser))
 
 
 @contextlib.contextmanager
@@ -171,3 +176,155 @@ def take(
     notebook.run(3)
     notebook.output(3).get_by_text("stopped stopped").wait_for()
     return notebook, folder
+
+
+# -- one recording through everything that a kernel does meanwhile ---------------------------------
+
+PANEL = """
+        import json, struct, threading, time
+        import ipykernel, matplotlib.pyplot as plt, numpy as np
+        import nbstream as nb
+        mic = nb.BrowserMicrophone()
+        came, ends = [], []
+        def heard(frame, hear=mic.heard):
+            seq, _, at_ms = struct.unpack_from("<IId", frame)
+            came.append((seq, at_ms, len(frame) // 2 - 8, time.monotonic()))
+            hear(frame)
+        def said(message, hear=mic.said):
+            if message.get("kind") == "end":
+                ends.append(message["next"])
+            return hear(message)
+        mic.heard, mic.said = heard, said
+        {route}
+        rec = nb.Recorder(mic, nb.AssemblyAI(endpoint={url!r}, api_key="none"), report=False)
+        rec
+        """
+ROUTE = {
+    "direct": "",
+    "proxy": "",
+    # A port where nobody can listen, so that the page goes on to the next route.
+    "comm": """
+        from nbstream.channel import Channel
+        offer = Channel.offer
+        Channel.offer = lambda self: offer(self) | {"port": 9}
+        """.strip(),
+}
+NOBODY_LISTENS = "ERR_UNSAFE_PORT"
+N_FIGURES = 5
+FIGURES = """
+        for number in range(5):
+            figure, ax = plt.subplots(figsize=(2, 1))
+            end = time.monotonic() + 0.3
+            while time.monotonic() < end:
+                sum(range(1000))
+            ax.plot([0, number])
+        """
+BUSY = {
+    "C call that holds the interpreter": "_ = sum(range(150_000_000))",
+    "figures": FIGURES,
+    "figures again": FIGURES,
+    "loop in Python": """
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            sum(range(1000))
+        """,
+    "NumPy": """
+        a = np.random.default_rng(0).random((1000, 1000))
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            a @ a
+        """,
+    "time.sleep": "time.sleep(3)",
+    "line cut three times": """
+        for _ in range(3):
+            threading.Event().wait(0.7)
+            mic.cut()
+        """,
+}
+COMPUTE = """
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            sum(range(1000))
+        """
+TELL = """
+        print(json.dumps([ipykernel.version_info[0], came, ends]))
+        """
+PRESS_STOP = """() => new Promise(done => {
+    const pressed_ms = performance.now();
+    new MutationObserver((_, observer) => {
+        if (document.querySelector(".nbs-state").textContent !== "Stopped") return;
+        observer.disconnect();
+        done(performance.now() - pressed_ms);
+    }).observe(document.body, { childList: true, characterData: true, subtree: true });
+    document.querySelector("button.nbs-record").click();
+})"""
+
+
+@dataclass
+class Taken:
+    """What came of a recording, as page, kernel and folder have it."""
+
+    folder: Path
+    ipykernel: int
+    captured: int  # chunks, as the page counts them
+    came: list[tuple[int, int]]  # number and frames of each chunk, once
+    late_s: float  # the latest chunk, beyond the earliest
+    stop_ms: float  # from the press until the panel says so
+    figures: int  # of those that were drawn meanwhile
+    complaints: list[str]
+
+
+def take_all(
+    server: Lab,
+    browser: Browser,
+    service: ScriptedServer,
+    *,
+    route: str,
+    kernel: str,
+    seconds: float,
+    busy: Mapping[str, str] = BUSY,
+    stop_in_cell: bool = True,
+    timeout_s: float = DEADLINE_S,
+) -> Taken:
+    """Record by the panel while cell after cell runs, and press Stop while one computes."""
+    before = folders(server)
+    panel = PANEL.format(url=service.url, route=ROUTE[route])
+    cells = [panel, *busy.values(), COMPUTE, TELL]
+    notebook = server.open(browser, f"{route}-{kernel}.ipynb", cells, kernel=kernel)
+    page = notebook.page
+    page.set_default_timeout(timeout_s * 1000)
+    notebook.run(0)
+    page.get_by_role("button", name="Record", exact=True).click()
+    expect(page.locator(".nbs-state")).to_have_text("Recording", timeout=timeout_s * 1000)
+    folder = new_folder(server, before)
+    wait_until(lambda: audio_s(folder) > 2, notebook)  # the kernel is idle
+    figures = 0
+    for number, name in enumerate(busy, start=1):
+        notebook.run(number)
+        figures += notebook.output(number).locator("img").count() if "figures" in name else 0
+    wait_until(lambda: audio_s(folder) > seconds + 1, notebook)
+    compute = len(busy) + 1
+    if stop_in_cell:
+        notebook.run(compute, wait=False)
+        expect(notebook.cell(compute)).to_contain_text("[*]")
+    stop_ms = page.evaluate(PRESS_STOP)
+    if stop_in_cell:
+        expect(notebook.cell(compute)).to_contain_text("[*]")
+        notebook.command("notebook:interrupt-kernel")
+        expect(notebook.cell(compute)).not_to_contain_text("[*]")
+    notebook.run(compute + 1)
+    told = notebook.output(compute + 1)
+    told.wait_for()
+    version, came, ends = json.loads(told.inner_text())
+    late_s = [now_s - at_ms / 1000 for _, at_ms, _, now_s in came]
+    page.context.close()
+    return Taken(
+        folder,
+        version,
+        ends[-1],
+        sorted({(seq, n) for seq, _, n, _ in came}),
+        max(late_s) - min(late_s),
+        stop_ms,
+        figures,
+        [said for said in notebook.complaints if NOBODY_LISTENS not in said],
+    )

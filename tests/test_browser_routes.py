@@ -1,0 +1,104 @@
+"""Sound from the page to the folder, whole, by each route and whatever the kernel does meanwhile.
+
+One recording for each place: the kernel idles, computes in C, Python and NumPy, sleeps, draws, and
+the line is cut; then Stop is pressed while a cell computes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser import Lab, lab
+from tests.page_microphone import (
+    N_FIGURES,
+    check,
+    listening_chromium,
+    silent_service,
+    sounds,
+    take_all,
+    write_speech,
+)
+from tests.scripted import ScriptedServer
+
+pytestmark = pytest.mark.browser
+
+SPEECH_S = 24.0
+ELSEWHERE = "hub.test"  # a host that is not loopback, for the page
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_speech(tmp_path_factory.mktemp("speech") / "speech.wav", SPEECH_S)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[ScriptedServer]:
+    with silent_service() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with lab(tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser(speech: Path) -> Iterator[Browser]:
+    with listening_chromium(speech) as browser:
+        yield browser
+
+
+def check_all(
+    server: Lab, browser: Browser, service: ScriptedServer, route: str, ipykernel: int = 7
+) -> None:
+    """Record in that place; all of it is there."""
+    kernel = server.add_ipykernel_6() if ipykernel == 6 else "python3"
+    taken = take_all(
+        server,
+        browser,
+        service,
+        route=route,
+        kernel=kernel,
+        seconds=SPEECH_S,
+        stop_in_cell=ipykernel > 6,
+    )
+    source = check(taken.folder, SPEECH_S)["source"]
+    assert (route, ipykernel) == (source["route"], taken.ipykernel)
+    assert list(range(taken.captured)) == [seq for seq, _ in taken.came]
+    assert sum(n for _, n in taken.came) == sounds(taken.folder / "audio.wav").size
+    assert (1, 4) == (source["pages"], source["lines"])
+    assert abs(source["clock"]["drift_ms"]) < 200
+    assert 0 <= source["clock"]["uncertainty_ms"] < 100
+    assert 2 * N_FIGURES == taken.figures
+    assert taken.complaints == []
+    print(json.dumps({"stop_ms": taken.stop_ms, "late_s": taken.late_s}))
+
+
+@pytest.mark.parametrize(("route", "ipykernel"), [("direct", 7), ("direct", 6), ("comm", 7)])
+def test_in_lab(
+    server: Lab, browser: Browser, service: ScriptedServer, route: str, ipykernel: int
+) -> None:
+    """JupyterLab beside the browser: by socket, and without one through the widget."""
+    check_all(server, browser, service, route, ipykernel)
+
+
+def test_in_notebook_7_elsewhere(
+    speech: Path, browser: Browser, service: ScriptedServer, tmp_path: Path
+) -> None:
+    """A page elsewhere: by jupyter-server-proxy, under a base URL and with a token."""
+    pytest.importorskip("jupyter_server_proxy")
+    far = {"base_url": "/hub/user/", "token": "a-token", "host": ELSEWHERE}
+    with lab(tmp_path, app="notebook", **far) as server:
+        origin = server.url.removesuffix("/hub/user")
+        flags = [
+            f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
+            f"--unsafely-treat-insecure-origin-as-secure={origin}",
+        ]
+        with listening_chromium(speech, flags, browser) as browser:
+            check_all(server, browser, service, "proxy")
