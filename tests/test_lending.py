@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from typing import Any
 
 import pytest
 
+from nbstream.errors import ParameterError
+from nbstream.front import FOLDER
 from nbstream.sources import BrowserMicrophone, resolve
+from nbstream.sources.pagestates import ENDED_BY, FAILURES, PROBLEMS
 from nbstream.widgets import Recorder
 from nbstream.widgets.choices import SourceChoice
-from nbstream.widgets.microphone import PageMicrophone, is_here
-from nbstream.widgets.remembered import path, remember
+from nbstream.widgets.microphone import MOST_NAMES, PageMicrophone, is_here
+from nbstream.widgets.remembered import path, remember, remembered
 
 HERE, AWAY = "http://localhost:8888", "https://hub.example.org"
 
@@ -26,6 +32,15 @@ def has_device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 def page_comes(rec: Recorder, origin: str) -> None:
     ask = {"kind": "ask", "page": "p", "origin": origin}
     rec._lender._handle_custom_msg(ask, [])
+
+
+def page_has(rec: Recorder, *names: Any, tab: bool = False) -> None:
+    rec._lender._handle_custom_msg({"kind": "devices", "names": list(names), "tab": tab}, [])
+
+
+def offered(rec: Recorder) -> list[str]:
+    """What can be chosen of the page's."""
+    return [label for label, _ in rec._source.options if label.startswith("Browser")]
 
 
 @pytest.mark.parametrize("origin", [HERE, AWAY])
@@ -117,3 +132,122 @@ def test_a_take_lets_in_the_pages_that_show_it_and_no_other() -> None:
     page_comes(rec, AWAY)
     source = rec._lender.lend(BrowserMicrophone())
     assert {AWAY} == source.origins
+
+
+# -- which of the page's -------------------------------------------------------------------------
+
+
+def test_the_pages_microphones_can_be_chosen() -> None:
+    """By their names, once the page knows them; one alone needs no second entry."""
+    rec = Recorder("browser", "local")
+    page_has(rec)
+    page_has(rec, "Built-in")
+    assert ["Browser microphone"] == offered(rec)
+    page_has(rec, "Built-in", "USB", tab=True)
+    assert offered(rec) == [
+        *("Browser microphone", "Browser: Built-in", "Browser: USB"),
+        "Browser microphone and a tab",
+    ]
+    assert "browser" == rec._source.value  # it is nobody's choice
+    rec._source.label = "Browser: USB"
+    assert "BrowserMicrophone('USB')" == repr(rec._sources.make(rec._source.value))
+    rec._source.label = "Browser microphone and a tab"
+    assert isinstance(both := rec._sources.make(rec._source.value), BrowserMicrophone)
+    assert (True, ("you", "tab")) == (both.tab, both.speakers)
+
+
+def test_what_was_chosen_of_the_page_is_chosen_the_next_time() -> None:
+    """Before the page may tell names, too; what is gone gives way to the default, and says so."""
+    rec = Recorder("browser", "local")
+    page_has(rec, "Built-in", "USB")
+    rec._source.label = "Browser: USB"
+    assert "Browser: USB" == remembered()["source"]
+
+    again = Recorder(service="local")
+    assert "Browser: USB" == again._source.label
+    assert "USB is chosen, as last time." in again._status.view["note"]
+    page_has(again)  # which is all it may know before somebody allows it
+    page_comes(again, AWAY)
+    assert "Browser: USB" == again._source.label
+    page_has(again, "USB")
+    assert "Browser: USB" == again._source.label
+    page_has(again, "Built-in", "HDMI")
+    assert "browser" == again._source.value
+    assert again._status.view["note"].startswith("USB is not there any more")
+    assert "Browser: USB" == remembered()["source"]  # it may come back
+
+
+def test_a_tab_that_was_chosen_is_chosen_the_next_time_where_there_is_one() -> None:
+    """In a browser that has no sound of tabs, the microphone is what remains."""
+    remember(source="tab")
+    rec = Recorder(service="local")
+    assert "tab" == rec._source.value
+    assert "and a tab are chosen, as last time." in rec._status.view["note"]
+    page_has(rec, tab=True)
+    assert "tab" == rec._source.value
+    page_has(rec, tab=False)
+    assert "browser" == rec._source.value
+    assert "does not give the sound of a tab" in rec._status.view["note"]
+
+
+def test_names_of_devices_are_what_a_stranger_says() -> None:
+    """Twice the same, none, markup, lines, numbers, thousands: no more than entries in a list."""
+    rec = Recorder("browser", "local")
+    nasty = "<img src=x onerror=alert(1)>"
+    page_has(rec, "USB", "USB", "", "  ", nasty, "a\n\x00b", 3, None, ["x"], "y" * 1000)
+    assert ["USB", nasty, "a b", "y" * 100] == [
+        label.removeprefix("Browser: ") for label in offered(rec)[1:]
+    ]
+    rec._source.label = f"Browser: {nasty}"
+    source = rec._sources.make(rec._source.value)
+    assert isinstance(source, BrowserMicrophone)
+    assert nasty == source.device
+    page_has(rec, *(f"microphone {n}" for n in range(1000)))
+    assert MOST_NAMES + 1 == len(offered(rec))
+    for names in (None, "USB", {"a": 1}, 3):
+        rec._lender._handle_custom_msg({"kind": "devices", "names": names, "tab": "yes"}, [])
+    assert MOST_NAMES + 1 == len(offered(rec))
+
+
+def test_a_tab_takes_two_speakers() -> None:
+    """The microphone's and the tab's, by their names or ours."""
+    assert ("you", "tab") == BrowserMicrophone(tab=True).speakers
+    both = BrowserMicrophone("USB", speakers=("me", "agent"), tab=True)
+    assert "BrowserMicrophone('USB', speakers=('me', 'agent'), tab=True)" == repr(both)
+    assert "browser microphone and a tab: USB" == both.label
+    for speakers in (("me",), ("me", "you", "agent"), ("me", "me")):
+        with pytest.raises(ParameterError):
+            BrowserMicrophone(speakers=speakers, tab=True)
+
+
+# -- what a page says of itself ------------------------------------------------------------------
+
+
+def test_what_stands_is_said_until_it_ends() -> None:
+    """One sentence at a time about the tab, whatever else there is to say."""
+    mic = BrowserMicrophone(tab=True)
+    for state in ("choosing", "cancelled", "soundless", "unopened", "unshared"):
+        mic.said({"kind": "state", "state": state})
+        assert PROBLEMS[state] == mic.problem
+    mic.said({"kind": "state", "state": "tab"})
+    assert ("", "") == mic.problem
+    mic.said({"kind": "state", "state": "muted"})
+    mic.said({"kind": "state", "state": "unshared"})
+    mic.said({"kind": "state", "state": "heard"})
+    assert PROBLEMS["unshared"] == mic.problem
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node")
+def test_page_and_kernel_agree_on_what_ends_what() -> None:
+    """Else a page would say again, on its next line, what the kernel has crossed out."""
+    code = f"import {{ ENDED_BY as all }} from '{FOLDER / 'devices.js'}'; "
+    run = ["node", "--input-type=module", "-e", code + "console.log(JSON.stringify(all))"]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert {state: list(others) for state, others in ENDED_BY.items()} == json.loads(said)
+
+
+def test_each_thing_that_is_wrong_says_what_to_do() -> None:
+    """Message and hint, as sentences."""
+    for message, hint in (*FAILURES.values(), *PROBLEMS.values()):
+        assert message
+        assert hint.endswith(".")

@@ -13,11 +13,14 @@ export const ENDED_BY = /** @type {Record<string, string[]>} */ ({
   ...Object.fromEntries(TAB_STATES.map((one) => [one, TAB_STATES.filter((other) => other !== one)])),
 });
 
-/** What refused the microphone -> state, as the kernel knows them. @param {any} error @param {string} wish */
-export function failureOf(error, wish = "") {
+const NOT_THERE = "NotThereError"; // ours: the browser has others
+
+/** What refused the microphone -> state, as the kernel knows them. @param {any} error */
+export function failureOf(error) {
   const name = error?.name ?? "";
   if (name === "NotAllowedError" || name === "SecurityError") return "refused";
-  if (name === "NotFoundError" || name === "OverconstrainedError") return wish ? "missing" : "none";
+  if (name === "NotFoundError") return "none";
+  if (name === NOT_THERE || name === "OverconstrainedError") return "missing"; // just now
   return "unreadable";
 }
 
@@ -99,8 +102,9 @@ export function openSound(wish, listener) {
       listener.allowed();
       await tap(stream, tab);
     } catch (error) {
-      const state = failureOf(error, wish.device);
-      told(state, { detail: state === "missing" ? error.message : `${error}` });
+      const state = failureOf(error);
+      const detail = state === "none" ? "" : error.name === NOT_THERE ? error.message : `${error}`;
+      told(state, { detail });
       undo.splice(0).forEach((one) => one());
     }
   }
@@ -123,7 +127,7 @@ async function microphone(/** @type {{device: string, n_channels: number, tab: b
   const deviceId = deviceFor(inputs, device);
   if (!deviceId) {
     const names = inputNames(inputs).join(", ");
-    throw new DOMException(`“${device}” is not among ${names || "its inputs"}`, "NotFoundError");
+    throw new DOMException(`“${device}” is not among ${names || "its inputs"}`, NOT_THERE);
   }
   return media.getUserMedia({ audio: { ...plain, deviceId: { exact: deviceId } } });
 }

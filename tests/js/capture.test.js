@@ -170,7 +170,7 @@ test("a page on this machine comes directly; any other by Jupyter; the widget is
 test("what a browser refuses has a name that the kernel knows", () => {
   assert.equal(failureOf(new DOMException("", "NotAllowedError")), "refused");
   assert.equal(failureOf(new DOMException("", "NotFoundError")), "none");
-  assert.equal(failureOf(new DOMException("", "NotFoundError"), "USB"), "missing");
+  assert.equal(failureOf(new DOMException("", "OverconstrainedError")), "missing");
   assert.equal(failureOf(new DOMException("", "NotReadableError")), "unreadable");
   assert.equal(failureOf(new Error("what")), "unreadable");
   assert.equal(sharingFailureOf(new DOMException("", "NotAllowedError")), "cancelled");
