@@ -76,6 +76,20 @@ class VirtualMic:
             ["paplay", "--device=vmic", os.fspath(path)], env={**os.environ, **self.env}
         )
 
+    def as_input(self, name: str) -> None:
+        """Be an input of that name as well: browsers leave out what listens to a loudspeaker."""
+        source = (
+            "master=vmic.monitor",
+            f"source_name={name}",
+            f"source_properties=device.description={name}",
+        )
+        for command in (
+            ("load-module", "module-remap-source", *source),
+            ("set-default-source", name),
+        ):
+            done = self._run("pactl", *command)
+            assert not done.returncode, done.stderr
+
     def freeze(self) -> None:
         """Let the microphone give nothing more, without an error, as a hanging device does."""
         self._server.send_signal(signal.SIGSTOP)
