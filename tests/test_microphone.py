@@ -359,7 +359,7 @@ os.write(2, b"still open")
     assert table == "0 int64 object int64 int64 bool object"
     assert checked == entered
     assert "no microphone: the machine that the kernel runs on" in checked
-    assert "run Jupyter on the machine with the microphone" in checked
+    assert 'source="browser" records with the one of your browser' in checked
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])

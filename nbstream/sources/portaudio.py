@@ -140,8 +140,8 @@ def choose(found: list[Device], wanted: int | str | None) -> Device:
         raise SourceError(
             "no microphone: the machine that the kernel runs on "
             f"({socket.gethostname()}) has no audio input.",
-            hint="A kernel on another machine can't reach the microphone of this one: run Jupyter "
-            f"on the machine with the microphone. {WITHOUT}",
+            hint="A kernel on another machine can't reach the microphone of this one: in a "
+            f'notebook, source="browser" records with the one of your browser. {WITHOUT}',
             source="mic",
         )
     fitting = _fitting(found, wanted)
