@@ -2,6 +2,7 @@
 // to the kernel, which shows it; to see is only what the person has to answer here.
 
 import { Question } from "./choosing.js";
+import { tellKernel } from "./control.js";
 import { tellInputs } from "./inputs.js";
 import { Shelf } from "./shelf.js";
 import { Taking } from "./taking.js";
@@ -19,7 +20,7 @@ function lendMicrophone(/** @type {any} */ model, /** @type {Question} */ questi
     withdraw: () => question.withdraw(),
     allowed: () => inputs.look(),
   };
-  const ask = () => model.send({ kind: "ask", page: shelf.page, origin: location.origin });
+  const ask = () => tellKernel(model, { kind: "ask", page: shelf.page, origin: location.origin });
   const hear = (/** @type {any} */ message) => {
     if ((message.to ?? shelf.page) !== shelf.page) return;
     if (message.kind === "offer" && taking?.offer.secret !== message.secret) {

@@ -1,16 +1,20 @@
 // routes.js: ways from the page to the kernel, tried in order, and the line that is open.
 
-const OPEN_MS = 4000;
+export const OPEN_MS = 4000;
+const BATCH_MS = 200; // Each message to a kernel makes its busy light flicker.
 const REFUSED_CODE = 4003;
 const MOST_BUFFERED_BYTES = 256 * 1024; // more waits in the keeper, where it can't be lost
+
+let nextLine = 0;
 
 /**
  * Ways to the kernel in the order in which they are tried.
  * @param {{hostname: string, protocol: string, host: string}} place of the page
  * @param {string | null} base Jupyter's base URL, if it can be known @param {number} port
- * @returns {{name: string, url: string}[]} the last, the widget, has no URL
+ * @param {boolean} hasControl whether the kernel can be told things on its control channel
+ * @returns {{name: string, url: string}[]} the last ones, which Jupyter carries, have no URL
  */
-export function routesTo(place, base, port) {
+export function routesTo(place, base, port, hasControl) {
   const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(place.hostname);
   const scheme = place.protocol === "https:" ? "wss" : "ws";
   const routes = [];
@@ -19,6 +23,7 @@ export function routesTo(place, base, port) {
     const path = base.endsWith("/") ? base : `${base}/`;
     routes.push({ name: "proxy", url: `${scheme}://${place.host}${path}proxy/${port}/` });
   }
+  if (hasControl) routes.push({ name: "control", url: "" });
   return [...routes, { name: "comm", url: "" }];
 }
 
@@ -64,13 +69,29 @@ export function socketLine(url, hello, hear, closed) {
   };
 }
 
-/** The same through the widget. @param {any} model @param {string} page */
-export function commLine(model, page, /** @type {object} */ hello, /** @type {(message: any) => void} */ hear, /** @type {(isRefused: boolean, why: string) => void} */ closed) {
+/**
+ * The same through the notebook: by the widget, or the kernel's control channel.
+ * @param {(content: object, buffers?: ArrayBuffer[]) => void} send @param {any} model hears answers
+ * @param {string} page @param {object} hello @param {(message: any) => void} hear
+ * @param {(isRefused: boolean, why: string) => void} closed @param {number} patience_ms for an answer
+ */
+export function notebookLine(send, model, page, hello, hear, closed, patience_ms) {
+  const line = nextLine++; // The kernel may answer a hello that was given up long ago.
+  let isOver = false;
   let waiting = 0; // frames that the kernel has not said to have
+  /** @type {ArrayBuffer[]} */ let held = [];
+  /** @type {any} */ let later = null;
+  const stop = () => {
+    isOver = true;
+    clearTimeout(patience);
+    clearTimeout(later);
+    model.off("msg:custom", take);
+  };
   const take = (/** @type {any} */ message) => {
-    if (message.to !== page) return;
+    if (message.to !== page || message.line !== line || isOver) return;
+    clearTimeout(patience);
     if (message.kind === "closed") {
-      model.off("msg:custom", take);
+      stop();
       closed(message.code === REFUSED_CODE, message.reason);
     } else if (message.kind === "line") {
       const said = JSON.parse(message.text);
@@ -78,16 +99,28 @@ export function commLine(model, page, /** @type {object} */ hello, /** @type {(m
       hear(said);
     }
   };
-  const text = (/** @type {object} */ message) => model.send({ kind: "line", page, text: JSON.stringify(message) });
+  const flush = () => {
+    clearTimeout(later);
+    later = null;
+    if (held.length) send({ kind: "line", page, line }, held);
+    held = [];
+  };
+  const text = (/** @type {object} */ message) => {
+    if (isOver) return;
+    flush(); // what was heard before comes before
+    send({ kind: "line", page, line, text: JSON.stringify(message) });
+  };
+  const patience = setTimeout(() => { stop(); closed(false, "no answer"); }, patience_ms);
   model.on("msg:custom", take);
   text({ ...hello, sent: performance.now() });
   return {
     say: text,
     frames: (/** @type {Uint8Array[]} */ frames) => {
       waiting += frames.length;
-      model.send({ kind: "line", page }, undefined, frames.map((frame) => frame.buffer));
+      held.push(...frames.map((frame) => /** @type {ArrayBuffer} */ (frame.buffer)));
+      later ??= setTimeout(flush, BATCH_MS);
     },
     room: () => Math.max(0, 100 - waiting),
-    close: () => model.off("msg:custom", take),
+    close: stop,
   };
 }

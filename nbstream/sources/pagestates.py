@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from nbstream.errors import SourceError
+
+KEEP_S: Final = 300.0  # of sound, in the page; and how long it is waited for
 # What a page may say that it can't do -> message, hint.
 FAILURES: Final = {
     "refused": (
@@ -40,8 +43,17 @@ FAILURES: Final = {
     ),
 }
 _CHOOSE: Final = "Press “Choose the tab to record” in the cell"
-# What a page may say of itself while it records -> message, hint; the most urgent first.
+# What a page may say of itself while it records, or we of it; the most urgent first.
 PROBLEMS: Final = {
+    "rest": (
+        "Waiting for the page's last sound, which it keeps.",
+        "Open the notebook again in the same tab, or press Stop again to do without.",
+    ),
+    "quiet": (
+        "The page that records can't be heard.",
+        f"It keeps up to {KEEP_S / 60:g} minutes of sound and sends it when it is back; "
+        "do not close it.",
+    ),
     "asking": (
         "The browser waits for you to allow the microphone.",
         "Press Allow at the top of the page.",
@@ -80,4 +92,52 @@ ENDED_BY: Final = {
 }
 
 
-ROUTES: Final = {"direct": "directly", "proxy": "through Jupyter", "comm": "through the widget"}
+ROUTES: Final = {
+    "direct": "directly",
+    "proxy": "through Jupyter",
+    "control": "through the kernel's control channel",
+    "comm": "through the widget",
+}
+
+
+class PageStates:
+    """How a page stands, as it says. Written on nbstream-channel and by who reads the source."""
+
+    def __init__(self) -> None:
+        self._details: dict[str, str] = {}  # state -> detail
+
+    def __contains__(self, state: str) -> bool:
+        return state in self._details
+
+    def add(self, state: str, detail: str = "") -> None:
+        """It is so, and what that ends is no more."""
+        self.end(*ENDED_BY.get(state, ()))
+        self._details[state] = detail
+
+    def end(self, *states: str) -> None:
+        """They are no more."""
+        for state in states:
+            self._details.pop(state, None)
+
+    def clear(self) -> None:
+        """Nothing is known: another page, or one that says all of it again."""
+        self._details.clear()
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether it records, or can't."""
+        return any(state in FAILURES or state == "recording" for state in dict(self._details))
+
+    @property
+    def problem(self) -> tuple[str, str]:
+        """The most urgent thing to say, and what to do; empty if nothing."""
+        return next((PROBLEMS[name] for name in PROBLEMS if name in self._details), ("", ""))
+
+    def failure(self, label: str) -> SourceError | None:
+        """What keeps it from recording; None if nothing does."""
+        states = dict(self._details)
+        for state, (message, hint) in FAILURES.items():
+            if state in states:
+                detail = f" ({states[state]})" if states[state] else ""
+                return SourceError(f"{message}{detail}.", hint=hint, source=label)
+        return None

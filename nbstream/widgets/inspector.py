@@ -20,6 +20,7 @@ from nbstream.audio import PcmArray
 from nbstream.errors import NbstreamError, ParameterError
 from nbstream.notes import default_author
 from nbstream.session import Session
+from nbstream.widgets.commands import carry
 from nbstream.widgets.places import put, replace_earlier_run_of_cell
 from nbstream.widgets.view import View, keys_of
 
@@ -44,7 +45,8 @@ class Inspector(View):
     little-endian samples of one channel as its buffer; ``{kind: "annotated", to, number}``, with
     ``error`` and ``hint`` if it could not be done.
 
-    Edits are done on the thread that the kernel answers on; the log's own lock orders them.
+    Edits are done on nbstream-commands, or on the thread that the kernel answers on; the log's own
+    lock orders them.
 
     """
 
@@ -52,6 +54,7 @@ class Inspector(View):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
+        carry(self)
         _shown.add(self)
         _look_after_each_cell()
         replace_earlier_run_of_cell(self)

@@ -22,6 +22,7 @@ from nbstream import front
 from nbstream.channel import LOOPBACK_NAMES
 from nbstream.sources.browser import BrowserMicrophone
 from nbstream.widgets.answering import answer_while_a_cell_runs
+from nbstream.widgets.control import reach
 
 LONGEST_NAME: Final = 100  # characters; of more, the beginning is found as well
 MOST_NAMES: Final = 50
@@ -45,6 +46,7 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
 
     # By which a page that is loaded again finds what it kept; no secret.
     place = traitlets.Unicode().tag(sync=True)
+    control = traitlets.Unicode().tag(sync=True)  # see `reach`
 
     def __init__(
         self,
@@ -57,7 +59,7 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
         self._on_page, self._on_inputs = on_page, on_inputs
         self._origins: set[str] = set()  # of the pages that show this
         self._esm, self._css = front.module("capture.js"), front.style("capture.js")
-        super().__init__(place=uuid.uuid4().hex)
+        super().__init__(place=uuid.uuid4().hex, control=reach(self))
         self.on_msg(self._answer)
         answer_while_a_cell_runs(self)
         if hasattr(self.comm, "handle_msg"):

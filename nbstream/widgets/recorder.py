@@ -1,10 +1,11 @@
 """`Recorder`: record with a button in a notebook cell, and see what is said while it is said.
 
-Threads: the button's and the pickers' callbacks run wherever Jupyter runs them, the main thread or
-another, now or after the cell that is running; they hand a command to the engine and return. While
-an engine runs, its thread nbstream-notify alone sets the traits of the parts, and leaves the report
-at the end; while none runs, the thread of the command sets them. `_lock` guards which engine is the
-current one; nothing is called out to while it is held.
+Threads: the button's and the pickers' callbacks run on nbstream-commands (see `widgets.commands`)
+or, where pages have no line, wherever Jupyter runs them, now or after the cell that is running;
+they hand a command to the engine and return. While an engine runs, its thread nbstream-notify alone
+sets the traits of the parts, and leaves the report at the end; while none runs, the thread of the
+command sets them. `_lock` guards which engine is the current one; nothing is called out to while it
+is held.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from nbstream.saved import clock_text, report_html, report_text
 from nbstream.services import Service
 from nbstream.session import Session
 from nbstream.sources import BrowserMicrophone, Source
-from nbstream.widgets.answering import answer_while_a_cell_runs
 from nbstream.widgets.choices import ServiceChoice, SourceChoice
+from nbstream.widgets.commands import carry
 from nbstream.widgets.microphone import PageMicrophone
 from nbstream.widgets.places import Places, put, replace_earlier_run_of_cell
 from nbstream.widgets.presence import Presence
@@ -141,8 +142,7 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
         super().__init__(shown)
         self.add_class("nbs-recorder")
         self.add_class("nbs-part")
-        for control in (*buttons, self._source, self._service):
-            answer_while_a_cell_runs(control)
+        carry(*buttons, self._source, self._service, self._status, self._view)
         self._show_status()
         replace_earlier_run_of_cell(self)
 

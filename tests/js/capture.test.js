@@ -5,7 +5,6 @@ import { ENDED_BY, failureOf } from "../../nbstream/front/devices.js";
 import { deviceFor, inputNames } from "../../nbstream/front/inputs.js";
 import { CaptureClock, Keeper, packed } from "../../nbstream/front/keeping.js";
 import { Cutter, Resampler, tapModule } from "../../nbstream/front/pcm.js";
-import { routesTo } from "../../nbstream/front/routes.js";
 import { sharesTabs, sharingFailureOf } from "../../nbstream/front/tab.js";
 
 const sine = (hz, rate_hz, n) => Float32Array.from({ length: n }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate_hz));
@@ -150,21 +149,6 @@ test("a clock that drifts loses nothing, and is followed", () => {
     assert.equal(said.lost_ms, 0);
   }
   assert.ok(Math.abs(said.at_ms - 40_000 * 50 * 1.0002) < 30);
-});
-
-test("a page on this machine comes directly; any other by Jupyter; the widget is the last", () => {
-  const here = { hostname: "localhost", protocol: "http:", host: "localhost:8888" };
-  const hub = { hostname: "hub.example.org", protocol: "https:", host: "hub.example.org" };
-  assert.deepEqual(routesTo(here, "/", 5000), [
-    { name: "direct", url: "ws://127.0.0.1:5000/" },
-    { name: "proxy", url: "ws://localhost:8888/proxy/5000/" },
-    { name: "comm", url: "" },
-  ]);
-  assert.deepEqual(routesTo(hub, "/user/ann", 5000), [
-    { name: "proxy", url: "wss://hub.example.org/user/ann/proxy/5000/" },
-    { name: "comm", url: "" },
-  ]);
-  assert.deepEqual(routesTo(hub, null, 5000).map(({ name }) => name), ["comm"]);
 });
 
 test("what a browser refuses has a name that the kernel knows", () => {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import view from "../../nbstream/front/view.js";
 
 const FRONT = new URL("../../nbstream/front/", import.meta.url);
-const ENTRIES = ["view.js", "inspector.js", "status.js", "capture.js", "sharepage.js"];
+const ENTRIES = ["commands.js", "view.js", "inspector.js", "status.js", "capture.js", "sharepage.js"];
 const modules = readdirSync(FRONT).filter((name) => name.endsWith(".js"));
 const textOf = (name) => readFileSync(new URL(name, FRONT), "utf8");
 
