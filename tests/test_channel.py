@@ -315,6 +315,7 @@ def reading() -> Iterator[Reading]:
     reading = Reading(source, told)
     yield reading
     reading.stop.set()
+    source.cut_short()  # its page is away
     reading.thread.join(DEADLINE_S)
     assert not reading.thread.is_alive()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import pytest
 
 from nbstream.sources.pageclock import PageClock
-from nbstream.sources.pagesound import AWAY, HEADER, PageSound
+from nbstream.sources.pagesound import AWAY, HEADER, PageSound, rest
 
 CHUNK_MS = 50.0
 KERNEL_S = 100.0  # on the kernel's clock, when the page's shows 0
@@ -113,16 +114,16 @@ def test_it_has_ended_when_all_came() -> None:
 
 def test_what_never_came_is_a_loss_up_to_the_stop() -> None:
     """Less than a page has left when all is well is none."""
-    sound = sound_of(0)
-    assert sound.rest(100.2) is None
-    assert PageSound().rest(100.0) is None
-    rest = sound.rest(103.05)
-    assert rest is not None
-    assert (b"", 103.05, 1, 48_000) == (
-        rest.pcm,
-        rest.captured_s,
-        rest.overflows,
-        rest.lost_frames,
+    assert rest(100.05, 100.2) is None
+    assert rest(-math.inf, 100.0) is None
+    lost = rest(100.05, 103.05, 2)
+    assert lost is not None
+    assert (b"", 103.05, 1, 48_000, 2) == (
+        lost.pcm,
+        lost.captured_s,
+        lost.overflows,
+        lost.lost_frames,
+        lost.n_channels,
     )
 
 

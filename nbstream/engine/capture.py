@@ -6,6 +6,7 @@ import contextlib
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from nbstream import audio
@@ -16,6 +17,7 @@ from nbstream.sources import Source
 
 # A source ends within a tenth of a second of `stop`; one that hangs is given up after this.
 SOURCE_TIMEOUT_S: Final = 5.0
+LAST_WORDS_S: Final = 3.0  # of the time allowed for stopping, for the service
 # A microphone that is open and works is louder, even in a quiet room.
 QUIET_DBFS: Final = -55.0
 
@@ -75,15 +77,25 @@ class Capture:
         """Wait until the device is free for the next recording, or was given up."""
         self._closed.wait(SOURCE_TIMEOUT_S)
 
+    def hurry(self) -> None:
+        """Have the source wait for nobody who is away, where it would."""
+        if cancel := self._can("cancel"):
+            cancel()
+
     def give_up_if_hung(self, context: Context) -> None:
         """Go on without a source that heeds no stop: its connection would stay open."""
         if context.captured.is_set() or not self.stop.is_set():
             return
-        if not self.opened.is_set() and (cancel := getattr(self.source, "cancel", None)):
-            cancel()  # It may wait for a person, which takes longer than hanging does.
+        if not self.opened.is_set():
+            self.hurry()  # It may wait for a person, which takes longer than hanging does.
         now_s = time.monotonic()
-        last_s = math.inf if context.stop_by is None else context.stop_by - 1.0
-        self._until_s = min(self._until_s, now_s + SOURCE_TIMEOUT_S, last_s)
+        stop_by = math.inf if context.stop_by is None else context.stop_by
+        if now_s >= stop_by - LAST_WORDS_S and (cut_short := self._can("cut_short")):
+            cut_short()
+        # What it has may be far away, as in a page: it says how long that may take.
+        needs_s: float = getattr(self.source, "needs_s", 0.0)
+        before_s = math.inf if needs_s else self._until_s
+        self._until_s = min(before_s, now_s + needs_s + SOURCE_TIMEOUT_S, stop_by - 1.0)
         if now_s < self._until_s:
             return
         label = self.source.label
@@ -96,6 +108,11 @@ class Capture:
         )
         self._end(context)
         self._closed.set()
+
+    def _can(self, name: str) -> Callable[[], None] | None:
+        """What only some sources can."""
+        found: Callable[[], None] | None = getattr(self.source, name, None)
+        return found
 
     def _read(self, context: Context, source: Source) -> None:
         try:
@@ -127,8 +144,10 @@ class Capture:
             )
         if self._limit_frames is not None:
             pcm = pcm[: (self._limit_frames - folder.n_frames) * folder.frame_bytes]
-        frame = folder.append_audio(pcm, context.at_s(captured_s))
-        self.level = (audio.level_dbfs(pcm), audio.is_clipped(pcm))
+        frame = folder.n_frames
+        if pcm:  # There is none where a source ends with a loss.
+            folder.append_audio(pcm, context.at_s(captured_s))
+            self.level = (audio.level_dbfs(pcm), audio.is_clipped(pcm))
         if self.level[0] > QUIET_DBFS:
             self._heard_s = time.monotonic()
         if chunk.overflows:

@@ -15,21 +15,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from nbstream.audio import CHUNK_MS, Chunk
+from nbstream.audio import CHUNK_MS, SAMPLE_RATE_HZ, Chunk
 from nbstream.channel import Channel, Message
 from nbstream.errors import ParameterError, SourceError, StateError
 from nbstream.sources import speakers as names
-from nbstream.sources.pagesound import Arrived, PageSound
-from nbstream.sources.pagestates import ENDED_BY, FAILURES, PROBLEMS, ROUTES
+from nbstream.sources.pagesound import Arrived, PageSound, rest
+from nbstream.sources.pagestates import KEEP_S, ROUTES, PageStates
 
 if TYPE_CHECKING:
     from typing import Self
 
-KEEP_S: Final = 300.0  # of sound, in the page; and how long it is waited for
 PAGE_S: Final = 20.0  # for a page to come
 PERMISSION_S: Final = 120.0  # for the person to allow it
 STALLED_S: Final = 3.0
-END_S: Final = 4.0  # for the rest to come after a stop
+END_S: Final = 4.0  # without sound, of a page that was stopped and has more
+RETURN_S: Final = 30.0  # after a stop, for a page whose line is down
+SIGN_S: Final = 5.0  # a page that is there says something more often
+TAIL_S: Final = 0.5  # behind a stop; what a page captures until it hears of it later, is not kept
 POLL_S: Final = 0.1
 WITH_TAB: Final = ("you", "tab")
 ACK_EVERY: Final = 10  # chunks, or when there is nothing else to do
@@ -104,9 +106,11 @@ class BrowserMicrophone:
         self._news = threading.Condition()
         self._arrived: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
         self._n_lines = 0  # that pages have come by
-        self._states: dict[str, str] = {}  # state of the page -> detail
+        self._states = PageStates()
         self._stopping = False
-        self._is_cancelled = False
+        self._is_cancelled = self._is_cut_short = False
+        self._sign_s = -math.inf  # when a page said something
+        self._progress_s: float | None = None  # when there was a chunk, or a stop; once it is read
 
     def __repr__(self) -> str:
         given = [repr(self.device)] if self.device else []
@@ -163,10 +167,20 @@ class BrowserMicrophone:
         channel.__exit__()
 
     def cancel(self) -> None:
-        """Wait no longer for the page, or the person, when it is being opened; from any thread."""
+        """Wait no longer for a person, or for a page that is away; from any thread."""
         with self._news:
             self._is_cancelled = True
             self._news.notify_all()
+
+    def cut_short(self) -> None:
+        """End with what came by now; from any thread."""
+        self._is_cut_short = True
+
+    @property
+    def needs_s(self) -> float:
+        """For how long, at most, it may still wait for the page once it is stopped."""
+        progress_s = self._progress_s
+        return 0.0 if progress_s is None else max(0.0, progress_s + RETURN_S - time.monotonic())
 
     def chunks(self, stop: threading.Event) -> Iterator[Chunk]:
         """Yield what the page captured, each chunk once and in order.
@@ -174,7 +188,9 @@ class BrowserMicrophone:
         Parameters
         ----------
         stop : Event
-            Ends it: what the page has captured by then still comes.
+            Ends it: what the page has captured by then still comes, as long as it comes; a page
+            that is away is waited for. What then never came is lost by the last chunk, which has
+            no sound.
 
         Raises
         ------
@@ -188,24 +204,27 @@ class BrowserMicrophone:
                 f"{self.label} is not open.", hint="Read it inside `with source:`.", state="closed"
             )
         acked = kept = -1
-        quiet_s, end_by_s = 0.0, math.inf
-        while time.monotonic() < end_by_s:
+        last_s, stopped_s, quiet_s = -math.inf, math.inf, 0.0
+        self._progress_s = time.monotonic()
+        while not self._is_cut_short:
             if stop.is_set() and not self._stopping:
-                self._stopping = True
-                end_by_s = time.monotonic() + END_S
+                stopped_s = self._progress_s = time.monotonic()
+                self._stopping, quiet_s = True, 0.0
                 channel.send({"kind": "stop"})
             try:
                 arrived = self._arrived.get(timeout=POLL_S)
             except queue.Empty:
-                if self._has_ended():
-                    break
                 # Waits are counted: a clock also runs while the computer sleeps.
                 quiet_s += POLL_S
-                self._look(quiet_s, channel)
+                if self._has_ended() or self._look(quiet_s, channel):
+                    break
                 continue
-            quiet_s = 0.0
-            self._states.pop("quiet", None)
-            yield arrived.chunk
+            quiet_s, self._progress_s = 0.0, time.monotonic()
+            self._states.end("quiet", "rest")
+            chunk = arrived.chunk
+            last_s = chunk.captured_s
+            if last_s - chunk.n_frames / SAMPLE_RATE_HZ < stopped_s + TAIL_S:
+                yield chunk
             if arrived.identity == self._sound.identity:
                 kept = arrived.seq + 1
                 if kept - acked >= ACK_EVERY or self._arrived.empty():
@@ -213,20 +232,15 @@ class BrowserMicrophone:
                     acked = kept
         if not self._stopping:
             self._raise_failure()
+        elif (lost := rest(last_s, stopped_s, self._n_channels)) is not None:
+            yield lost
 
     # -- what is shown ---------------------------------------------------------------------------
 
     @property
     def problem(self) -> tuple[str, str]:
         """The most urgent thing to say, and what to do."""
-        states = dict(self._states)
-        if "quiet" in states:
-            minutes = f"up to {KEEP_S / 60:g} minutes"
-            return (
-                "The page that records can't be heard.",
-                f"It keeps {minutes} of sound and sends it when it is back; do not close it.",
-            )
-        return next((PROBLEMS[name] for name in PROBLEMS if name in states), ("", ""))
+        return self._states.problem
 
     @property
     def note(self) -> str:
@@ -235,7 +249,9 @@ class BrowserMicrophone:
             return ""
         waiting_s = self.fill * KEEP_S
         waiting = f"; {waiting_s:.0f} s wait in the page" if waiting_s >= 1 else ""
-        return f"The page is heard {ROUTES.get(self.route, self.route)}{waiting}."
+        forgets = "; loaded again, it would lose that" if "forgetful" in self._states else ""
+        route = ROUTES.get(self.route, self.route)
+        return f"The page is heard {route}{waiting}{forgets if waiting else ''}."
 
     def about(self) -> dict[str, Any]:
         """What was found out while recording, for ``session.json``."""
@@ -272,6 +288,7 @@ class BrowserMicrophone:
         """See `channel.Listener`."""
         with self._news:
             self._n_lines += 1
+            self._sign_s = time.monotonic()
             self._sound.joined(is_new)
             self._states.clear()  # They are told again.
             self._news.notify_all()
@@ -292,6 +309,7 @@ class BrowserMicrophone:
 
     def said(self, message: Message) -> Message | None:
         """See `channel.Listener`."""
+        self._sign_s = time.monotonic()
         match message:
             case {"kind": "ping"}:
                 match message.get("last"):
@@ -308,14 +326,13 @@ class BrowserMicrophone:
 
     def heard(self, frame: bytes) -> None:
         """See `channel.Listener`."""
-        if (arrived := self._sound.take(frame, time.monotonic())) is not None:
+        self._sign_s = time.monotonic()
+        if (arrived := self._sound.take(frame, self._sign_s)) is not None:
             self._arrived.put(arrived)
 
     def _take_state(self, state: str, message: Message) -> None:
         with self._news:
-            for other in ENDED_BY.get(state, ()):
-                self._states.pop(other, None)
-            self._states[state] = str(message.get("detail", ""))
+            self._states.add(state, str(message.get("detail", "")))
             if state == "recording":
                 self.route = str(message.get("route", ""))
                 self._rate_hz = message.get("rate_hz")
@@ -326,10 +343,7 @@ class BrowserMicrophone:
     # -- on the thread that reads ------------------------------------------------------------------
 
     def _wait_until_it_records(self, channel: Channel, tell: Callable[[Message], None]) -> None:
-        def is_decided() -> bool:
-            found = any(state in FAILURES or state == "recording" for state in self._states)
-            return found or self._is_cancelled
-
+        records = False
         for _ in range(round(PAGE_S)):
             tell(channel.offer())  # Said again: a page may only now be listening.
             with self._news:
@@ -338,7 +352,10 @@ class BrowserMicrophone:
         with self._news:
             came = self._sound.identity > 0
             if came:
-                self._news.wait_for(is_decided, PERMISSION_S)
+                self._news.wait_for(
+                    lambda: self._states.is_decided or self._is_cancelled, PERMISSION_S
+                )
+            records = "recording" in self._states
         if self._is_cancelled:
             raise SourceError(
                 f"{self.label}: stopped before it was allowed.",
@@ -353,7 +370,7 @@ class BrowserMicrophone:
                 "another kernel.",
                 source=self.label,
             )
-        if "recording" not in self._states:
+        if not records:
             self._raise_failure()
             waits, hint = self.problem
             raise SourceError(
@@ -366,21 +383,25 @@ class BrowserMicrophone:
         with self._news:
             return self._sound.has_ended and self._arrived.empty()
 
-    def _look(self, quiet_s: float, channel: Channel) -> None:
-        if not self._stopping and quiet_s >= STALLED_S:
-            self._states["quiet"] = ""
+    def _look(self, quiet_s: float, channel: Channel) -> bool:
+        """See to a page from which nothing comes; whether it is waited for no longer."""
+        if self._stopping:
+            is_there = channel.is_connected and time.monotonic() - self._sign_s < SIGN_S
+            if not is_there and quiet_s >= 1.0:
+                self._states.add("rest")
+            return quiet_s >= (END_S if is_there else 0.0 if self._is_cancelled else RETURN_S)
+        if quiet_s >= STALLED_S:
+            self._states.add("quiet")
         if quiet_s >= KEEP_S:
             raise SourceError(
                 f"{self.label}: the page has not been heard for {KEEP_S:g} s.",
                 hint="What was recorded is kept. Open the notebook again to record more.",
                 source=self.label,
             )
-        if quiet_s >= END_S and not channel.is_connected:
+        if quiet_s >= END_S:
             self._raise_failure()
+        return False
 
     def _raise_failure(self) -> None:
-        states = dict(self._states)
-        for state, (message, hint) in FAILURES.items():
-            if state in states:
-                detail = f" ({states[state]})" if states[state] else ""
-                raise SourceError(f"{message}{detail}.", hint=hint, source=self.label)
+        if (failure := self._states.failure(self.label)) is not None:
+            raise failure

@@ -109,10 +109,26 @@ class PageSound:
         chunk = Chunk(pcm, end_s, int(lost > 0), lost, self._n_channels)
         return Arrived(self.identity, seq, chunk)
 
-    def rest(self, stopped_s: float) -> Chunk | None:
-        """What never came of a recording that was stopped then, as a chunk without sound."""
-        missing_s = stopped_s - self._last_s
-        if not END_LOSS_S <= missing_s < math.inf:
-            return None
-        frames = round(missing_s * SAMPLE_RATE_HZ)
-        return Chunk(b"", stopped_s, 1, frames, self._n_channels)
+
+def rest(last_s: float, stopped_s: float, n_channels: int = 1) -> Chunk | None:
+    """What never came of a recording that was stopped then, as a chunk without sound.
+
+    Parameters
+    ----------
+    last_s : float
+        When the last chunk that came had ended; ``-inf`` if none came.
+    stopped_s : float
+        When it was stopped; both on the kernel's clock.
+    n_channels : int
+        Of the recording.
+
+    Returns
+    -------
+    Chunk or None
+        None where no more is missing than a page has under way.
+
+    """
+    missing_s = stopped_s - last_s
+    if not END_LOSS_S <= missing_s < math.inf:
+        return None
+    return Chunk(b"", stopped_s, 1, round(missing_s * SAMPLE_RATE_HZ), n_channels)
