@@ -29,6 +29,7 @@ END_S: Final = 5.0
 class _Guest:
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     line: Line | None = None
+    route: str = ""
     next: int | None = None  # the number of the message that is waited for
 
 
@@ -70,6 +71,11 @@ class Inbox(Room):
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(END_S)
 
+    @property
+    def routes(self) -> list[str]:
+        """How each page that has a line is heard: "direct", "proxy", "control" or "comm"."""
+        return [guest.route for guest in list(self._guests.values()) if guest.line is not None]
+
     def cut(self) -> None:
         """Break all lines, as a network would."""
 
@@ -109,7 +115,7 @@ class Inbox(Room):
             guest.next = first
         if guest.line is not None and guest.line is not line:
             self._spawn(guest.line.close(REPLACED, "another line"))
-        guest.line = line
+        guest.line, guest.route = line, str(hello.get("route", ""))
         answer = {"kind": "go", "next": guest.next} | stamp(hello)
         self._spawn(line.send(json.dumps(answer)))
         return ""

@@ -30,7 +30,7 @@ export function lastingLine(model, page, offer, listener) {
   const dial = (/** @type {{name: string, url: string}[]} */ [route, ...others]) => {
     if (isOver || !route) return;
     const { name, url } = route;
-    const first = { kind: "hello", secret: offer.secret, page, ...hello() };
+    const first = { kind: "hello", secret: offer.secret, page, route: name, ...hello() };
     const hear = (/** @type {any} */ message) => {
       heard_ms = performance.now();
       if (message.kind === "go") {

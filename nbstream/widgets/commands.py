@@ -54,6 +54,11 @@ class Commands(anywidget.AnyWidget):  # type: ignore[misc]
             widget.observe(self._drop_closed, "comm")
         return True
 
+    @property
+    def routes(self) -> list[str]:
+        """How each page that has a line is heard."""
+        return self._inbox.routes if self._inbox is not None else []
+
     def cut(self) -> None:
         """Break all lines, as a network would."""
         if self._inbox is not None:
