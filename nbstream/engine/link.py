@@ -215,7 +215,8 @@ class Link:
                 self._fault = event
             elif isinstance(event, ev.Termination):
                 self.terminated = True
-            self._context.news.notify_all()
+            if self.begin is event:  # Nobody waits for the others, which come many times a second.
+                self._context.news.notify_all()
 
     def _closed(self, closed: Closed) -> None:
         self._connection.close()

@@ -50,6 +50,7 @@ from nbstream.sources import Source
 from nbstream.store import Folder
 
 NOTIFY_HZ: Final = 10
+UNSEEN_S: Final = 0.5  # between two looks at a session that nobody is shown
 END_TIMEOUT_S: Final = 20.0
 
 
@@ -192,18 +193,15 @@ class Engine:
             self._look_again()
 
     def stop(self, *, wait: bool = True, timeout_s: float = 20, why: str = "") -> None:
-        """Stop: capture ends, the rest is sent, ``Terminate``, last turn, close.
+        """Stop: capture ends, the rest is sent, ``Terminate``, last turn, close. Idempotent.
 
-        Asked again, it waits for no page that is away and keeps some of the sound. After
-        `timeout_s` the connection is cut and the session FAILED; the audio stays whole. `why` is
-        kept and shown where nobody asked for it.
+        After `timeout_s` the connection is cut and the session FAILED; the audio stays whole.
+        `why` is kept and shown where nobody asked for it.
         """
         if self._state is State.IDLE:
             raise StateError("this recording was not started.", state=self._state)
         if why and self._context is not None and not self._capture.stop.is_set():
             self._context.note(f"Stopped by itself: {why}.")
-        if self._capture.stop.is_set() and not why:
-            self._capture.hurry()
         self._capture.stop.set()
         if self._context is not None:
             with self._context.news:
@@ -319,7 +317,7 @@ class Engine:
             context,
             self._spawn,
             on_state=lambda state: self._moved(context, state),
-            on_fail=self._give_up,
+            on_fail=lambda: self.stop(wait=False),
         )
         try:
             # A source that can't be opened costs no connection.
@@ -330,10 +328,6 @@ class Engine:
             context.fail(NbstreamError(f"internal error: {type(error).__name__}: {error}."))
         finally:
             self._finish(context)
-
-    def _give_up(self) -> None:
-        if not self._capture.stop.is_set():
-            self.stop(wait=False)
 
     def _moved(self, context: Context, state: State) -> None:
         self._set_state(context, state)
@@ -376,14 +370,15 @@ class Engine:
     def _notify(self, context: Context) -> None:
         looked_s = 0.0
         while not self._over.is_set():
-            context.changed.wait(0.2 if self._capture.stop.is_set() else 1.0)
-            context.changed.clear()
-            self._tell(context)
+            if self._listeners:
+                context.changed.wait(0.2 if self._capture.stop.is_set() else 1.0)
+                context.changed.clear()
+                self._tell(context)
             self._capture.give_up_if_hung(context)
             if context.now_s() - looked_s >= 1.0:
                 looked_s = context.now_s()
                 self._look_after(context)
-            self._over.wait(1 / NOTIFY_HZ)
+            self._over.wait(1 / NOTIFY_HZ if self._listeners else UNSEEN_S)
         self._tell(context)
         self._told.set()
 
