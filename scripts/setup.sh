@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up what `make demo` or `make test` needs: system packages, a virtual environment, and for
-# the tests the Node SDK. Usage: setup.sh demo|test PYTHON VENV
+# the tests the Node SDK and an ipykernel 6. Usage: setup.sh demo|test PYTHON VENV
 set -euo pipefail
 what=$1 python=$2 venv=$3
 
@@ -53,6 +53,7 @@ say "Setting up $venv with nbstream[$extras]"
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e ".[$extras]"
 if [ "$what" = test ]; then
     npm ci --prefix tests/node --silent --no-audit --no-fund
+    "$venv/bin/python" -c 'from tests.browser import ipykernel_6; ipykernel_6()'
     touch "$venv/.ready-demo"
 fi
 touch "$venv/.ready-$what"
