@@ -193,15 +193,18 @@ class Engine:
             self._look_again()
 
     def stop(self, *, wait: bool = True, timeout_s: float = 20, why: str = "") -> None:
-        """Stop: capture ends, the rest is sent, ``Terminate``, last turn, close. Idempotent.
+        """Stop: capture ends, the rest is sent, ``Terminate``, last turn, close.
 
-        After `timeout_s` the connection is cut and the session FAILED; the audio stays whole.
-        `why` is kept and shown where nobody asked for it.
+        Asked again, it waits for no page that is away and keeps some of the sound. After
+        `timeout_s` the connection is cut and the session FAILED; the audio stays whole. `why` is
+        kept and shown where nobody asked for it.
         """
         if self._state is State.IDLE:
             raise StateError("this recording was not started.", state=self._state)
         if why and self._context is not None and not self._capture.stop.is_set():
             self._context.note(f"Stopped by itself: {why}.")
+        if self._capture.stop.is_set() and not why:
+            self._capture.hurry()
         self._capture.stop.set()
         if self._context is not None:
             with self._context.news:
@@ -317,7 +320,7 @@ class Engine:
             context,
             self._spawn,
             on_state=lambda state: self._moved(context, state),
-            on_fail=lambda: self.stop(wait=False),
+            on_fail=self._give_up,
         )
         try:
             # A source that can't be opened costs no connection.
@@ -328,6 +331,10 @@ class Engine:
             context.fail(NbstreamError(f"internal error: {type(error).__name__}: {error}."))
         finally:
             self._finish(context)
+
+    def _give_up(self) -> None:
+        if not self._capture.stop.is_set():
+            self.stop(wait=False)
 
     def _moved(self, context: Context, state: State) -> None:
         self._set_state(context, state)
