@@ -219,6 +219,46 @@ def test_after_the_recording_there_is_nothing() -> None:
         assert len(offer["secret"]) == 43  # 256 bits
 
 
+def test_two_recordings_share_a_port_and_nothing_else() -> None:
+    """The secret says whose line it is; one's origin and secret are worth nothing to the other."""
+    hub = "https://hub.example.org"
+    with opened() as (one, _, told), opened() as (two, listener, _):
+        assert one.port == two.port
+        names = [thread.name for thread in threading.enumerate()]
+        assert 1 == names.count("nbstream-channel")
+        one.invite("p", hub, told)
+        offer = told.next("offer")
+        with dial(two.offer(), origin=hub) as stranger:
+            assert REFUSED == close_code(stranger)
+        assert [] == listener.joins
+        with dial(offer, origin=hub) as first, dial(two.offer()) as second:
+            go(first)
+            go(second)
+            second.send(b"sound")
+            assert b"sound" == listener.frames.get(timeout=DEADLINE_S)
+
+
+def test_a_recording_that_ends_leaves_the_others_their_lines() -> None:
+    """Its own is hung up, and its secret is worth nothing, though somebody listens there still."""
+    with (
+        opened() as (staying, listener, _),
+        dial(staying.offer()) as stays,
+        contextlib.ExitStack() as lines,
+    ):
+        go(stays)
+        with opened() as (going, _, _):
+            offer = going.offer()
+            ends = lines.enter_context(dial(offer))
+            go(ends)
+            going.send({"kind": "over"})
+        assert "over" == json.loads(ends.recv(DEADLINE_S))["kind"]
+        assert 1001 == close_code(ends)
+        with dial(offer | {"port": staying.port}) as late:
+            assert REFUSED == close_code(late)
+        stays.send(b"sound")
+        assert b"sound" == listener.frames.get(timeout=DEADLINE_S)
+
+
 def test_a_message_that_is_too_long_ends_the_line() -> None:
     """A page can't fill the kernel's memory."""
     with opened() as (channel, listener, _), dial(channel.offer()) as ws:
@@ -390,7 +430,7 @@ def test_what_is_no_frame_is_not_taken(reading: Reading) -> None:
     ("state", "words"),
     [
         ("refused", "not allowed"),
-        ("missing", "no such microphone"),
+        ("missing", "does not find the microphone"),
         ("insecure", "secure pages"),
         ("unreadable", "can't open"),
         ("channels", "fewer channels"),
