@@ -359,7 +359,7 @@ class BrowserMicrophone:
         if self._is_cancelled:
             raise SourceError(
                 f"{self.label}: stopped before it was allowed.",
-                hint="Nothing was recorded. Press Allow when the browser asks.",
+                hint=f"Nothing was recorded. {self.problem[1] or 'Press Allow when it asks.'}",
                 source=self.label,
             )
         if not came:
