@@ -52,6 +52,7 @@ class Capture:
 
     def run(self, context: Context) -> None:
         """Open the source, read it to its end, close it."""
+        context.hold.is_late = getattr(self.source, "is_late", False)
         try:
             with self.source as source:
                 self._heard_s = time.monotonic()
@@ -132,8 +133,11 @@ class Capture:
         folder, pcm = context.folder, chunk.pcm
         if context.captured.is_set():
             return False
+        lost_frames, frame = context.hold.missed(chunk), folder.n_frames
         captured_s = self._admit(context, chunk)
         if captured_s is None:
+            if lost_frames:  # before the pause
+                self._lost(context, frame, chunk, lost_frames)
             return True
         if len(pcm) % folder.frame_bytes:  # All that follows would be noise.
             part = "half a sample" if folder.n_channels == 1 else "a part of a frame"
@@ -144,18 +148,20 @@ class Capture:
             )
         if self._limit_frames is not None:
             pcm = pcm[: (self._limit_frames - folder.n_frames) * folder.frame_bytes]
-        frame = folder.n_frames
         if pcm:  # There is none where a source ends with a loss.
             folder.append_audio(pcm, context.at_s(captured_s))
             self.level = (audio.level_dbfs(pcm), audio.is_clipped(pcm))
         if self.level[0] > QUIET_DBFS:
             self._heard_s = time.monotonic()
-        if chunk.overflows:
-            self.overflows += chunk.overflows
-            context.log(ev.Overflow(frame, chunk.overflows, chunk.lost_frames))
+        if chunk.overflows and (lost_frames or not chunk.lost_frames):
+            self._lost(context, frame, chunk, lost_frames)
         context.wake()
         context.changed.set()
         return folder.n_frames != self._limit_frames
+
+    def _lost(self, context: Context, frame: int, chunk: audio.Chunk, lost_frames: int) -> None:
+        self.overflows += chunk.overflows
+        context.log(ev.Overflow(frame, chunk.overflows, lost_frames))
 
     def _admit(self, context: Context, chunk: audio.Chunk) -> float | None:
         """When the chunk was captured, pauses regarded; None if it belongs to one.
@@ -164,8 +170,11 @@ class Capture:
         goes on from where it was, with nothing to catch up.
         """
         hold, n_frames = context.hold, context.folder.n_frames
-        if self.source.live and hold.takes(chunk, n_frames):
-            return chunk.captured_s
+        if self.source.live:
+            is_taken = hold.takes(chunk, n_frames)
+            context.log_pauses()
+            if is_taken:
+                return chunk.captured_s
         if not self.source.live and not hold.is_on:
             return chunk.captured_s
         self.level, self._heard_s = (audio.SILENCE_DBFS, False), time.monotonic()
@@ -192,6 +201,7 @@ class Capture:
     def _end(self, context: Context) -> None:
         context.captured.set()  # first: nobody is to connect for what follows the pause
         context.end_pause()
+        context.log_pauses()
         self.opened.set()
         context.wake()
 

@@ -110,13 +110,18 @@ class Context:
 
     def end_pause(self) -> bool:
         """Go on, or end, where it was paused, with a row for it on disk; False if it was not."""
-        ended = self.hold.end(time.monotonic(), self.folder.n_frames)
-        if ended is None:
+        if not self.hold.end(time.monotonic(), self.folder.n_frames):
             return False
-        with contextlib.suppress(NbstreamError):  # A full disk is the capture thread's to report.
-            self.log(ev.Paused(ended[0], round(ended[1], 3)))
+        self.log_pauses()
         self.wake()
         return True
+
+    def log_pauses(self) -> None:
+        """Have rows on disk of pauses that are over, as soon as it is known where they are."""
+        last = self.folder.n_frames if self.captured.is_set() else None
+        for frame, seconds in self.hold.ended(last):
+            with contextlib.suppress(NbstreamError):  # A full disk: the capture thread reports it.
+                self.log(ev.Paused(frame, round(seconds, 3)))
 
     def wake(self) -> None:
         """Signal `news`."""

@@ -75,6 +75,7 @@ class BrowserMicrophone:
     live: bool = True
     speed: float = 1.0
     warning: str = ""
+    is_late: bool = True  # What a page has captured may come long afterwards.
     # Shows it in the cell that runs, where nobody else does; handed down by the package.
     shower: ClassVar[Callable[[BrowserMicrophone], None] | None] = None
 
