@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import time
 import wave
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser import FLAGS, ROOT, Lab, Notebook, chromium_path
 from tests.scripted import Peer, ScriptedServer
@@ -47,8 +45,8 @@ def sounds(path: Path) -> Samples:
 
 
 def said(seconds: float = SPEECH_S) -> Samples:
-    """What somebody says, without the stillness around it."""
-    return sounds(SAMPLE)[: round(seconds * 16_000)]
+    """What somebody says, over and over, without the stillness around it."""
+    return np.resize(sounds(SAMPLE), round(seconds * 16_000))
 
 
 def write_speech(path: Path, seconds: float = SPEECH_S) -> Path:
@@ -128,26 +126,32 @@ def events(folder: Path, *types: str) -> list[dict[str, Any]]:
     return [event for event in map(json.loads, lines) if event["type"] in types]
 
 
-def correlation(recorded: Samples, said: Samples) -> float:
-    """Of the two, once the delay between them is taken out, fractions of a sample included."""
+def moved(recorded: Samples, said: Samples) -> tuple[int, npt.NDArray[np.float64]]:
+    """`said` as it should lie in `recorded`: the delay, and as many samples as were recorded.
+
+    Fractions of a sample are part of it: the device has a rate of its own.
+    """
     n = 1 << (len(recorded) + len(said)).bit_length()
-    a, b = np.fft.rfft(recorded, n), np.fft.rfft(said, n)
-    cross = a * np.conj(b)
+    spectrum = np.fft.rfft(said, n)
+    cross = np.fft.rfft(recorded, n) * np.conj(spectrum)
     delay = int(np.argmax(np.fft.irfft(cross, n)))
     delay = delay - n if delay > n // 2 else delay
-    cut = np.zeros(len(said))
-    first, last = max(0, delay), min(len(recorded), delay + len(said))
-    cut[first - delay : last - delay] = recorded[first:last]
-    m = 1 << (2 * len(said)).bit_length()
-    spectrum, shape = np.fft.rfft(said, m), np.fft.rfft(cut, m)
-    cross = np.conj(spectrum) * shape
-    norm = np.linalg.norm(spectrum) * np.linalg.norm(shape)
-    frequency = np.fft.rfftfreq(m)
-    best = 0.0
-    for part in np.linspace(-1, 1, 201):
-        moved = cross @ np.exp(2j * np.pi * frequency * part)
-        best = max(best, float(moved.real / norm))
-    return best
+    frequency = np.fft.rfftfreq(n)
+    exact = float(delay)
+    for step in (0.1, 0.01):
+        near = exact + step * np.arange(-10, 11)
+        exact = max(near, key=lambda at: (cross @ np.exp(2j * np.pi * frequency * at)).real)
+    back = np.fft.irfft(spectrum * np.exp(-2j * np.pi * frequency * exact), n)
+    return delay, back[: len(recorded)]
+
+
+def correlation(recorded: Samples, said: Samples) -> float:
+    """Of the two, once the delay between them is taken out; what is missing counts."""
+    delay, there = moved(recorded, said)
+    part = slice(max(0, delay), delay + len(said))
+    cut = recorded[part].astype(float)
+    norm = np.linalg.norm(cut) * np.linalg.norm(said.astype(float))
+    return float(cut @ there[part] / norm)
 
 
 def check(folder: Path, seconds: float = SPEECH_S) -> dict[str, Any]:
@@ -177,161 +181,3 @@ def take(
     notebook.run(3)
     notebook.output(3).get_by_text("stopped stopped").wait_for()
     return notebook, folder
-
-
-# -- one recording through everything that a kernel does meanwhile ---------------------------------
-
-PANEL = """
-        import json, struct, threading, time
-        import ipykernel, matplotlib.pyplot as plt, numpy as np
-        import nbstream as nb
-        mic = nb.BrowserMicrophone()
-        came, ends = [], []
-        def heard(frame, hear=mic.heard):
-            seq, _, at_ms = struct.unpack_from("<IId", frame)
-            came.append((seq, at_ms, len(frame) // 2 - 8, time.monotonic()))
-            hear(frame)
-        def said(message, hear=mic.said):
-            if message.get("kind") == "end":
-                ends.append(message["next"])
-            return hear(message)
-        mic.heard, mic.said = heard, said
-        {route}
-        rec = nb.Recorder(mic, nb.AssemblyAI(endpoint={url!r}, api_key="none"), report=False)
-        rec
-        """
-# Ports are where nobody can listen, so that the page goes on to the next route.
-NO_SOCKET = """
-        from nbstream.channel.room import Room
-        Room.port = property(lambda room: 9)
-        """.strip()
-NO_CONTROL = """
-        from nbstream.widgets import control
-        control.get_ipython = lambda: None
-        """.strip()
-ROUTE = {
-    "direct": "",
-    "proxy": "",
-    "control": NO_SOCKET,
-    "comm": f"{NO_SOCKET}\n        {NO_CONTROL}",
-}
-NOBODY_LISTENS = re.compile(r"ERR_UNSAFE_PORT|/proxy/9/")
-N_FIGURES = 5
-FIGURES = """
-        for number in range(5):
-            figure, ax = plt.subplots(figsize=(2, 1))
-            end = time.monotonic() + 0.3
-            while time.monotonic() < end:
-                sum(range(1000))
-            ax.plot([0, number])
-        """
-BUSY = {
-    "C call that holds the interpreter": "_ = sum(range(150_000_000))",
-    "figures": FIGURES,
-    "figures again": FIGURES,
-    "loop in Python": """
-        end = time.monotonic() + 2
-        while time.monotonic() < end:
-            sum(range(1000))
-        """,
-    "NumPy": """
-        a = np.random.default_rng(0).random((1000, 1000))
-        end = time.monotonic() + 2
-        while time.monotonic() < end:
-            a @ a
-        """,
-    "time.sleep": "time.sleep(2)",
-    "line cut three times": """
-        for _ in range(3):
-            threading.Event().wait(0.7)
-            mic.cut()
-        """,
-}
-COMPUTE = """
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            sum(range(1000))
-        """
-TELL = """
-        print(json.dumps([ipykernel.version_info[0], came, ends]))
-        """
-STOPS_WITHIN_S = 5.0  # else it waits for the cell
-PRESS_STOP = """patience_ms => new Promise(done => {
-    const pressed_ms = performance.now();
-    const end = (stopped_ms) => { observer.disconnect(); done(stopped_ms); };
-    const observer = new MutationObserver(() => {
-        if (document.querySelector(".nbs-state").textContent === "Stopped")
-            end(performance.now() - pressed_ms);
-    });
-    observer.observe(document.body, { childList: true, characterData: true, subtree: true });
-    setTimeout(() => end(null), patience_ms);
-    document.querySelector("button.nbs-record").click();
-})"""
-
-
-@dataclass
-class Taken:
-    """What came of a recording, as page, kernel and folder have it."""
-
-    folder: Path
-    ipykernel: int
-    captured: int  # chunks, as the page counts them
-    came: list[tuple[int, int]]  # number and frames of each chunk, once
-    late_s: float  # the latest chunk, beyond the earliest
-    stop_ms: float | None  # from the press until the panel says so; None: after the cell
-    figures: int  # of those that were drawn meanwhile
-    complaints: list[str]
-
-
-def take_all(
-    server: Lab,
-    browser: Browser,
-    service: ScriptedServer,
-    *,
-    route: str,
-    kernel: str,
-    seconds: float,
-    busy: Mapping[str, str] = BUSY,
-    timeout_s: float = DEADLINE_S,
-) -> Taken:
-    """Record by the panel while cell after cell runs, and press Stop while one computes."""
-    before = folders(server)
-    panel = PANEL.format(url=service.url, route=ROUTE[route])
-    cells = [panel, *busy.values(), COMPUTE, TELL]
-    notebook = server.open(browser, f"{route}-{kernel}.ipynb", cells, kernel=kernel)
-    page = notebook.page
-    page.set_default_timeout(timeout_s * 1000)
-    notebook.run(0)
-    page.get_by_role("button", name="Record", exact=True).click()
-    expect(page.locator(".nbs-state")).to_have_text("Recording", timeout=timeout_s * 1000)
-    folder = new_folder(server, before)
-    wait_until(lambda: audio_s(folder) > 2, notebook)  # the kernel is idle
-    figures = 0
-    for number, name in enumerate(busy, start=1):
-        notebook.run(number)
-        figures += notebook.output(number).locator("img").count() if "figures" in name else 0
-    wait_until(lambda: audio_s(folder) > seconds + 1, notebook)
-    compute = len(busy) + 1
-    notebook.run(compute, wait=False)
-    expect(notebook.cell(compute)).to_contain_text("[*]")
-    stop_ms = page.evaluate(PRESS_STOP, STOPS_WITHIN_S * 1000)
-    expect(notebook.cell(compute)).to_contain_text("[*]")
-    notebook.command("notebook:interrupt-kernel")
-    expect(notebook.cell(compute)).not_to_contain_text("[*]")
-    expect(page.locator(".nbs-state")).to_have_text("Stopped")
-    notebook.run(compute + 1)
-    told = notebook.output(compute + 1)
-    told.wait_for()
-    version, came, ends = json.loads(told.inner_text())
-    late_s = [now_s - at_ms / 1000 for _, at_ms, _, now_s in came]
-    page.context.close()
-    return Taken(
-        folder,
-        version,
-        ends[-1],
-        sorted({(seq, n) for seq, _, n, _ in came}),
-        max(late_s) - min(late_s),
-        stop_ms,
-        figures,
-        [said for said in notebook.complaints if not NOBODY_LISTENS.search(said)],
-    )

@@ -6,7 +6,6 @@ the line is cut; then Stop is pressed while a cell computes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,13 +13,12 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser import Lab, lab
+from tests.page_course import N_FIGURES, take_all
 from tests.page_microphone import (
-    N_FIGURES,
     check,
     listening_chromium,
     silent_service,
     sounds,
-    take_all,
     write_speech,
 )
 from tests.scripted import ScriptedServer
@@ -69,15 +67,14 @@ def check_all(
     )
     source = check(taken.folder, SPEECH_S)["source"]
     assert (route, ipykernel) == (source["route"], taken.ipykernel)
-    assert list(range(taken.captured)) == [seq for seq, _ in taken.came]
-    assert sum(n for _, n in taken.came) == sounds(taken.folder / "audio.wav").size
+    assert list(range(taken.captured)) == [chunk.seq for chunk in taken.came]
+    assert sum(chunk.frames for chunk in taken.came) == sounds(taken.folder / "audio.wav").size
     assert (1, 4) == (source["pages"], source["lines"])
     assert abs(source["clock"]["drift_ms"]) < 200
     assert 0 <= source["clock"]["uncertainty_ms"] < 100
     assert 2 * N_FIGURES == taken.figures
     assert taken.complaints == []
     assert taken.stop_ms is not None  # it did not wait for the cell
-    print(json.dumps({"stop_ms": taken.stop_ms, "late_s": taken.late_s}))
 
 
 @pytest.mark.parametrize(
