@@ -58,10 +58,13 @@ def test_nothing_was_captured_later_than_it_came() -> None:
 def test_what_is_on_its_way_in_the_device_was_heard_before() -> None:
     """By what the browser says of the device."""
     sound = sound_of(0)
-    sound.latency_s = 0.02
+    sound.delayed_by(20)
     arrived = sound.take(frame(1, 100.0), 1000.0)
     assert arrived is not None
     assert 100.08 == pytest.approx(arrived.chunk.captured_s)
+    for nonsense in (None, "long", -1, 5000.0, float("nan")):
+        sound.delayed_by(nonsense)
+        assert sound.latency_ms is None
 
 
 def test_numbers_that_are_missing_are_frames_that_were_lost() -> None:

@@ -255,11 +255,24 @@ class BrowserMicrophone:
         return f"The page is heard {route}{waiting}{forgets if waiting else ''}."
 
     def about(self) -> dict[str, Any]:
-        """What was found out while recording, for ``session.json``."""
+        """What was found out while recording, for ``session.json``.
+
+        Returns
+        -------
+        dict
+            ``device_latency_ms`` is the browser's word for how long a sound is under way from the
+            room to the page, and has been taken off the times of capture: ``latency`` of the
+            track's settings in W3C Media Capture and Streams, "the time between start of
+            processing (for instance, when sound occurs in the real world) to the data being
+            available", a target that the device may miss. None where the browser does not say.
+            ``clock`` is as in `PageClock.about`.
+
+        """
         return {
             "label": self.label,
             "route": self.route,
             "device_rate_hz": self._rate_hz,
+            "device_latency_ms": self._sound.latency_ms,
             "pages": self._sound.pages,
             "lines": self._n_lines,
             "clock": self._sound.clock.about(),
@@ -337,6 +350,7 @@ class BrowserMicrophone:
             if state == "recording":
                 self.route = str(message.get("route", ""))
                 self._rate_hz = message.get("rate_hz")
+                self._sound.delayed_by(message.get("latency_ms"))
                 if name := str(message.get("device", "")):
                     self.label = self._label(name)
             self._news.notify_all()

@@ -15,6 +15,7 @@ from nbstream.sources.pageclock import PageClock
 
 HEADER: Final = struct.Struct("<IId")  # number, frames lost before it, page's time of its end, ms
 AWAY: Final = 0xFFFFFFFF  # for "frames lost": a page begins; the time since the last chunk tells
+MOST_LATENCY_MS: Final = 1000.0
 END_LOSS_S: Final = 0.3  # a page that was there until the end has less than that left
 
 
@@ -45,8 +46,8 @@ class PageSound:
         How often sound began: a page that is loaded again, and goes on where it was, counts.
     next : int
         The number that is waited for.
-    latency_s : float
-        For how long a sound is under way in the device before the page has it.
+    latency_ms : float or None
+        For how long a sound is under way in the device before the page has it, where known.
 
     Notes
     -----
@@ -58,7 +59,7 @@ class PageSound:
     def __init__(self, n_channels: int = 1) -> None:
         self.clock = PageClock()
         self.identity = self.pages = self.next = 0
-        self.latency_s = 0.0
+        self.latency_ms: float | None = None
         self._n_channels = n_channels
         self._end: int | None = None  # how many there are, once the page has ended
         self._last_s = -math.inf  # when the last chunk ended
@@ -77,6 +78,12 @@ class PageSound:
             self.clock.restart()
         self._end = None  # It is said again.
 
+    def delayed_by(self, latency_ms: object) -> None:
+        """The page says what its device's latency is; what can't be one is not taken."""
+        self.latency_ms = None
+        if isinstance(latency_ms, (int, float)) and 0 <= latency_ms <= MOST_LATENCY_MS:
+            self.latency_ms = float(latency_ms)
+
     def ended(self, n: int) -> None:
         """The page captures no more; it has made `n` chunks."""
         self._end = n
@@ -91,7 +98,7 @@ class PageSound:
             return None  # It came before the line broke, too.
         n_frames = len(pcm) // frame_bytes
         end_s = min(now_s, self.clock.kernel_s(end_ms)) if self.clock.is_known else now_s
-        end_s -= self.latency_s
+        end_s -= (self.latency_ms or 0.0) / 1000
         missed = (seq - self.next) * CHUNK_FRAMES
         slept_s = self.clock.slept_s(end_ms)
         if lost == AWAY or not self.next:
