@@ -72,7 +72,9 @@ export function openSound(wish, listener) {
     const wake = () => context.resume();
     addEventListener("pointerdown", wake);
     undo.push(() => removeEventListener("pointerdown", wake));
-    const running = () => { if (context.state === "running") told("recording", { device, rate_hz: context.sampleRate }); };
+    const { latency } = /** @type {any} */ (track.getSettings()); // s; "until the data is available", Media Capture and Streams
+    const about = () => ({ device, rate_hz: context.sampleRate, latency_ms: latency === undefined ? null : latency * 1000 });
+    const running = () => { if (context.state === "running") told("recording", about()); };
     context.onstatechange = () => {
       if (context.state === "suspended" || context.state === /** @type {any} */ ("interrupted")) told("held");
       else running();
