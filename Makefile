@@ -39,6 +39,7 @@ bench: $(VENV)/.ready-test
 	$(BIN)/python scripts/benchmark_timing.py
 	$(BIN)/python scripts/benchmark_view.py
 	$(BIN)/python scripts/benchmark_inspector.py
+	$(BIN)/python scripts/benchmark_browser.py
 
 faults: $(VENV)/.ready-test
 	$(BIN)/python scripts/faults.py
