@@ -38,6 +38,7 @@ def test_what_was_appended_reads_the_same_live_and_reopened(folder: store.Folder
     again = store.Folder.open_(folder.path)
     assert (PCM + PCM[:200], again.n_frames) == (live[0], 900)
     assert live == (again.read_pcm(0, 10_000), again.entries, again.chunk_records().tolist())
+    assert [(0, 800, -1, 0.05), (800, 100, -1, 0.1), (0, 800, 0, 0.07)] == live[2]
     assert not again.damage
     assert again.state == "stopped"
     for opened in (folder, again):
