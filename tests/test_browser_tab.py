@@ -210,3 +210,4 @@ def test_a_page_that_cannot_record_says_why(
             notebook.run(0)
             expect(notebook.output(0).last).to_contain_text(wrong)
             expect(notebook.output(0).last).to_contain_text(what_to_do)
+            notebook.page.close()  # or it would answer for the next one: the kernel is the same
