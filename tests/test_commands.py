@@ -12,7 +12,7 @@ from typing import Any
 
 import ipywidgets
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from nbstream.channel import REFUSED, REPLACED, Inbox, Message
@@ -49,8 +49,9 @@ def kernel() -> Iterator[Kernel]:
 
 
 def say(ws: ClientConnection, *numbers: int) -> None:
-    for n in numbers:
-        ws.send(json.dumps({"kind": "message", "n": n, "what": n}))
+    with contextlib.suppress(ConnectionClosed):  # by a kernel that refuses it
+        for n in numbers:
+            ws.send(json.dumps({"kind": "message", "n": n, "what": n}))
 
 
 def have(ws: ClientConnection, n: int) -> None:
