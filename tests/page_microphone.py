@@ -156,8 +156,8 @@ def correlation(recorded: Samples, said: Samples) -> float:
 
 def check(folder: Path, seconds: float = SPEECH_S) -> dict[str, Any]:
     """Everything was recorded, once and in order; returns what session.json says of it."""
-    assert 0.999 < correlation(sounds(folder / "audio.wav"), said(seconds))
     assert [] == events(folder, "Overflow", "Problem")
+    assert 0.999 < correlation(sounds(folder / "audio.wav"), said(seconds))
     meta: dict[str, Any] = json.loads((folder / "session.json").read_text())
     assert 0 == meta["overflows"]
     assert "stopped" == meta["state"]
