@@ -59,13 +59,15 @@ class Room(ABC):
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._server is not None:
+        it, self._server = self._server, None
+        if it is not None:
             server.leave(self)
 
     @property
     def port(self) -> int:
         """On loopback; 0 before it is open."""
-        return self._server.port if self._server is not None else 0
+        it = self._server
+        return it.port if it is not None else 0
 
     def invite(self, page: str, origin: str, done: Callable[[Message], None]) -> None:
         """A page of this notebook asks to come: call `done` with the offer, or with "busy"."""
@@ -82,8 +84,8 @@ class Room(ABC):
         self._call(self._take_comm, content, [bytes(frame) for frame in frames])
 
     def _call(self, job: Callable[..., object], *arguments: Any) -> None:
-        if self._server is not None:
-            self._server.call(job, *arguments)
+        if (it := self._server) is not None:
+            it.call(job, *arguments)
 
     # -- on nbstream-channel ---------------------------------------------------------------------
 

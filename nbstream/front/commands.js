@@ -56,7 +56,7 @@ function carryCommands(/** @type {any} */ { model }) {
         if (isOver || !target.comm) return;
         carried.set(id, target);
         redirect(id, target);
-      });
+      }).catch(() => {}); // It could not be made: nobody can press it.
     }
   };
   const redirect = (/** @type {string} */ id, /** @type {any} */ target) => {
@@ -71,7 +71,10 @@ function carryCommands(/** @type {any} */ { model }) {
       return told;
     };
   };
-  const isDead = () => carried.size > 0 && [...carried.values()].every((it) => it && !it.comm_live);
+  const isDead = () => {
+    const made = [...carried.values()].filter(Boolean);
+    return made.length > 0 && made.every((target) => !target.comm_live);
+  };
   const look = () => {
     carry(); // a model that came later
     if (isDead()) return stop(); // The kernel is another one now.
