@@ -36,6 +36,14 @@ pytestmark = pytest.mark.browser
 
 SLEEP_S = 4.0
 STOP = 'session.stop()\nprint("stopped", session.state)'
+COUNT = """
+() => {
+  window.nAsked = 0;
+  const media = navigator.mediaDevices;
+  const ask = media.getUserMedia.bind(media);
+  media.getUserMedia = (wish) => { window.nAsked += 1; return ask(wish); };
+}
+"""
 # What a page of another origin can do with all that it could ever find out.
 INTRUDE = """
 async ([port, secret]) => {
@@ -103,12 +111,18 @@ def record(
 ) -> tuple[Notebook, Path]:
     """A notebook that records now; cells 2 and on are those of `more`."""
     before = folders(server)
+    notebook = show(server, browser, service, name, *more)
+    notebook.run(1)
+    return notebook, new_folder(server, before)
+
+
+def show(server: Lab, browser: Browser, service: ScriptedServer, name: str, *more: str) -> Notebook:
+    """A notebook that may record, and does so by its cell 1."""
     cells = [SHOW, RECORD.format(url=service.url), *more]
     notebook = server.open(browser, f"{name}.ipynb", cells)
     notebook.page.context.grant_permissions(["microphone"], origin=server.url)
     notebook.run(0)
-    notebook.run(1)
-    return notebook, new_folder(server, before)
+    return notebook
 
 
 @contextlib.contextmanager
@@ -127,14 +141,29 @@ def asleep(browser: Browser, device: VirtualMic) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def test_a_permission_that_is_taken_back_ends_it(
+def test_the_window_in_use_records_until_its_permission_is_taken_back(
     server: Lab, browser: Browser, service: ScriptedServer
 ) -> None:
-    """What was recorded is kept, and the problem says why no more came."""
-    notebook, folder = record(server, browser, service, "revoked")
-    wait_until(lambda: audio_s(folder) > 1, notebook)
-    notebook.page.context.clear_permissions()
-    wait_until(lambda: "failed" in (folder / "session.json").read_text(), notebook)
+    """Of two windows on a notebook the other is not asked; what was recorded is kept."""
+    before = folders(server)
+    behind = show(server, browser, service, "two windows")
+    behind.command("docmanager:save")
+    used = Notebook(behind.page.context.new_page(), behind.page.url)
+    used.load()
+    used.output(0).locator(".nbs-choosing").wait_for(state="attached")
+    for window in (behind, used):
+        window.page.evaluate(COUNT)
+    behind.page.evaluate(
+        "() => { document.hasFocus = () => false; }"
+    )  # as without a screen none is
+
+    behind.run(1)
+    folder = new_folder(server, before)
+    wait_until(lambda: audio_s(folder) > 1, used)
+    assert [0, 1] == [window.page.evaluate("nAsked") for window in (behind, used)]
+
+    used.page.context.clear_permissions()
+    wait_until(lambda: "failed" in (folder / "session.json").read_text(), used)
     (problem,) = events(folder, "Problem")
     assert "taken away while it recorded" in problem["message"]
     assert "still allowed" in problem["hint"]

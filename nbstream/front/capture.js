@@ -14,6 +14,7 @@ function lendMicrophone(/** @type {any} */ model, /** @type {Question} */ questi
   const shelf = new Shelf(model.get("place"));
   /** @type {Taking | null} */ let taking = null;
   /** @type {any} */ let later;
+  let offered = ""; // the secret of an offer that was left to others
   /** @type {ReturnType<typeof tellInputs>} */ let inputs;
   const person = {
     ask: (/** @type {string} */ why, /** @type {() => void} */ press) => question.ask(why, press),
@@ -21,11 +22,17 @@ function lendMicrophone(/** @type {any} */ model, /** @type {Question} */ questi
     allowed: () => inputs.look(),
   };
   const ask = () => tellKernel(model, { kind: "ask", page: shelf.page, origin: location.origin });
+  const begin = (/** @type {any} */ offer) => {
+    if (taking?.offer.secret === offer.secret) return;
+    taking?.finish();
+    taking = new Taking(model, shelf, offer, () => { taking = null; }, person);
+  };
   const hear = (/** @type {any} */ message) => {
     if ((message.to ?? shelf.page) !== shelf.page) return;
-    if (message.kind === "offer" && taking?.offer.secret !== message.secret) {
-      taking?.finish();
-      taking = new Taking(model, shelf, message, () => { taking = null; }, person);
+    if (message.kind === "offer") {
+      // The window that the person is in comes first; it is said again if nobody has come.
+      if (message.to || document.hasFocus() || offered === message.secret) begin(message);
+      else offered = message.secret;
     } else if (message.kind === "busy") {
       clearTimeout(later);
       later = setTimeout(ask, ASK_MS);
