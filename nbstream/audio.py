@@ -5,6 +5,7 @@ Of several channels, the samples of one instant stand side by side and are one f
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import Final
@@ -93,11 +94,11 @@ def wav_header(n_frames: int, sample_rate_hz: int = SAMPLE_RATE_HZ, n_channels: 
 
 def level_dbfs(pcm: bytes) -> float:
     """Root-mean-square level in dB relative to full scale, -96 (silence) to 0; of all channels."""
-    samples = to_array(pcm)
+    samples = to_array(pcm).astype(np.float64)
     if not samples.size:
         return SILENCE_DBFS
-    rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
-    return max(SILENCE_DBFS, 20 * float(np.log10(max(rms, 1e-9) / FULL_SCALE)))
+    rms = math.sqrt(float(samples @ samples) / samples.size)
+    return max(SILENCE_DBFS, 20 * math.log10(max(rms, 1e-9) / FULL_SCALE))
 
 
 def is_clipped(pcm: bytes) -> bool:

@@ -5,7 +5,7 @@ import { lastingLine } from "./dial.js";
 import { AWAY, CaptureClock, Keeper, pageNow } from "./keeping.js";
 import { PCM_RATE_HZ } from "./pcm.js";
 
-const PUMP_MS = 50;
+const PUMP_MS = 250; // for what waits; what is captured goes at once
 const PING_MS = 2000;
 const STORE_MS = 1000;
 

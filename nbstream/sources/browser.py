@@ -34,7 +34,7 @@ SIGN_S: Final = 5.0  # a page that is there says something more often
 TAIL_S: Final = 0.5  # behind a stop; what a page captures until it hears of it later, is not kept
 POLL_S: Final = 0.1
 WITH_TAB: Final = ("you", "tab")
-ACK_EVERY: Final = 10  # chunks, or when there is nothing else to do
+ACK_EVERY: Final = 10  # chunks, or when no more come
 
 
 class BrowserMicrophone:
@@ -217,6 +217,9 @@ class BrowserMicrophone:
             except queue.Empty:
                 # Waits are counted: a clock also runs while the computer sleeps.
                 quiet_s += POLL_S
+                if kept != acked:
+                    channel.send({"kind": "have", "next": kept})
+                    acked = kept
                 if self._has_ended() or self._look(quiet_s, channel):
                     break
                 continue
@@ -228,7 +231,7 @@ class BrowserMicrophone:
                 yield chunk
             if arrived.identity == self._sound.identity:
                 kept = arrived.seq + 1
-                if kept - acked >= ACK_EVERY or self._arrived.empty():
+                if kept - acked >= ACK_EVERY:
                     channel.send({"kind": "have", "next": kept})
                     acked = kept
         if not self._stopping:
