@@ -7,8 +7,9 @@ import struct
 
 import pytest
 
+from nbstream.audio import Chunk
 from nbstream.sources.pageclock import PageClock
-from nbstream.sources.pagesound import AWAY, HEADER, PageSound, rest
+from nbstream.sources.pagesound import AWAY, HEADER, Arrived, PageSound, Receipts, rest
 
 CHUNK_MS = 50.0
 KERNEL_S = 100.0  # on the kernel's clock, when the page's shows 0
@@ -128,6 +129,20 @@ def test_what_never_came_is_a_loss_up_to_the_stop() -> None:
         lost.lost_frames,
         lost.n_channels,
     )
+
+
+def test_a_page_is_told_of_its_own_chunks_only() -> None:
+    """Numbers of another page would have it drop what it has not sent."""
+    receipts = Receipts()
+    assert receipts.due(1) is None
+    added = [receipts.add(Arrived(1, seq, Chunk(b"", 0.0))) for seq in (0, 1, 2)]
+    assert [1, 2, 3] == added
+    assert receipts.due(2) is None
+    assert 3 == receipts.due(1)
+    assert receipts.due(1) is None
+    assert 1 == receipts.add(Arrived(2, 0, Chunk(b"", 0.0)))
+    assert receipts.due(1) is None
+    assert 1 == receipts.due(2)
 
 
 # -- clocks ----------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from nbstream.audio import CHUNK_MS, SAMPLE_RATE_HZ, Chunk
 from nbstream.channel import Channel, Message
 from nbstream.errors import ParameterError, SourceError, StateError
 from nbstream.sources import speakers as names
-from nbstream.sources.pagesound import Arrived, PageSound, rest
+from nbstream.sources.pagesound import Arrived, PageSound, Receipts, rest
 from nbstream.sources.pagestates import KEEP_S, ROUTES, PageStates
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class BrowserMicrophone:
             raise StateError(
                 f"{self.label} is not open.", hint="Read it inside `with source:`.", state="closed"
             )
-        acked = kept = -1
+        receipts = Receipts()
         last_s, stopped_s, quiet_s = -math.inf, math.inf, 0.0
         self._progress_s = time.monotonic()
         while not self._is_cut_short:
@@ -217,9 +217,7 @@ class BrowserMicrophone:
             except queue.Empty:
                 # Waits are counted: a clock also runs while the computer sleeps.
                 quiet_s += POLL_S
-                if kept != acked:
-                    channel.send({"kind": "have", "next": kept})
-                    acked = kept
+                self._acknowledge(channel, receipts)
                 if self._has_ended() or self._look(quiet_s, channel):
                     break
                 continue
@@ -229,11 +227,8 @@ class BrowserMicrophone:
             last_s = chunk.captured_s
             if last_s - chunk.n_frames / SAMPLE_RATE_HZ < stopped_s + TAIL_S:
                 yield chunk
-            if arrived.identity == self._sound.identity:
-                kept = arrived.seq + 1
-                if kept - acked >= ACK_EVERY:
-                    channel.send({"kind": "have", "next": kept})
-                    acked = kept
+            if receipts.add(arrived) >= ACK_EVERY:
+                self._acknowledge(channel, receipts)
         if not self._stopping:
             self._raise_failure()
         elif (lost := rest(last_s, stopped_s, self._n_channels)) is not None:
@@ -396,6 +391,10 @@ class BrowserMicrophone:
                 hint=hint or "Press Allow at the top of the page when the browser asks.",
                 source=self.label,
             )
+
+    def _acknowledge(self, channel: Channel, receipts: Receipts) -> None:
+        if (n := receipts.due(self._sound.identity)) is not None:
+            channel.send({"kind": "have", "next": n})
 
     def _has_ended(self) -> bool:
         with self._news:

@@ -117,6 +117,27 @@ class PageSound:
         return Arrived(self.identity, seq, chunk)
 
 
+class Receipts:
+    """Which chunks are on disk, so that the page which sent them need not keep them any more."""
+
+    def __init__(self) -> None:
+        self._identity = self._kept = self._told = 0
+
+    def add(self, arrived: Arrived) -> int:
+        """A chunk is on disk; how many the page was not told of. Another page begins anew."""
+        if arrived.identity != self._identity:
+            self._identity, self._told = arrived.identity, 0
+        self._kept = arrived.seq + 1
+        return self._kept - self._told
+
+    def due(self, identity: int) -> int | None:
+        """How many the page that is there now is to be told of; None if nothing is new to it."""
+        if identity != self._identity or self._kept == self._told:
+            return None
+        self._told = self._kept
+        return self._kept
+
+
 def rest(last_s: float, stopped_s: float, n_channels: int = 1) -> Chunk | None:
     """What never came of a recording that was stopped then, as a chunk without sound.
 
