@@ -220,7 +220,7 @@ def test_a_page_that_is_away_at_the_stop_brings_its_last_sound(
     assert ("True", "stopped") == (is_over, state)
     (life,) = lives_of(notebook)
     assert life.chunks == recorded(folder)
-    assert len(life.chunks) - here > KEPT_S * 10  # half of what was kept, and more
+    assert len(life.chunks) - here > KEPT_S * 5  # a good part of it was kept over it
     assert life.went_s is not None
     away_s = float(stopped_s) - life.went_s
     assert -0.2 < lost_s(folder, len(life.chunks)) - away_s < BUSY_S
