@@ -59,6 +59,7 @@ BASE_URL = "/hub/user/"
 HEADS = ("app", "ipykernel", "route", "the kernel", "chunks captured", "recorded")
 HEADS += ("correlation", "latest by s", "Stop after ms")
 LONG = "a cell of {:g} min"
+SAMPLE_S = 32.48  # then it begins anew
 SPEECH_S = 120.0  # longer than cells and stop take, on a busy machine as well
 
 
@@ -128,16 +129,22 @@ class Row:
         return (self.what, *counts, f"{self.correlation:.5f}", late, self.stop)
 
 
-def alike(a: np.ndarray, b: np.ndarray) -> float:
-    """Correlation of two stretches of equal length."""
-    norm = float(np.linalg.norm(a.astype(float)) * np.linalg.norm(b))
+def device_lost_s(folder: Path) -> float:
+    """What nobody captured, as the session has counted it."""
+    return sum(event["lost_frames"] for event in events(folder, "Overflow")) / 16_000
+
+
+def as_spoken(recorded: Samples) -> float:
+    """How like some stretch of the speech a stretch of the recording is."""
+    delay, there = moved(recorded, said(SAMPLE_S + recorded.size / 16_000))
+    a, b = recorded[max(0, delay) :].astype(float), there[max(0, delay) :]
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(a @ b) / norm if norm else float("nan")
 
 
 def rows_of(taken: Taken) -> list[Row]:
     """One for each thing that the kernel did, and one for the whole."""
     recorded = sounds(taken.folder / "audio.wav")
-    delay, there = moved(recorded, said(recorded.size / 16_000))
     came, offset_s = taken.came, taken.offset_s
     begins = np.cumsum([0] + [chunk.frames for chunk in came])
     end_s = np.array([chunk.at_ms / 1000 + offset_s for chunk in came])
@@ -148,15 +155,17 @@ def rows_of(taken: Taken) -> list[Row]:
     for what, (begin_s, over_s) in spans.items():
         (inside,) = np.nonzero((begin_s <= end_s) & (end_s < over_s))
         first, last = inside[0], inside[-1]
-        part = slice(max(delay, begins[first]), begins[last + 1])
+        part = slice(begins[first], begins[last + 1])
         numbers = came[last].seq - came[first].seq + 1
-        same = alike(recorded[part], there[part])
+        same = as_spoken(recorded[part])
         rows.append(Row(what, numbers, len(inside), same, late_s[inside].max()))
-    same = alike(recorded[max(0, delay) :], there[max(0, delay) :])
     in_folder = len(came) if begins[-1] == recorded.size else recorded.size // 800
     stop = "after the cell" if taken.stop_ms is None else f"{taken.stop_ms:.0f}"
     drawn = 2 * N_FIGURES
     what = f"all of it; figures shown: {taken.figures} of {drawn}"
+    if lost_s := device_lost_s(taken.folder):
+        what += f"; the device lost {lost_s:.1f} s"
+    same = as_spoken(recorded)
     rows.append(Row(what, taken.captured, in_folder, same, late_s.max(), stop))
     return rows
 
@@ -193,17 +202,10 @@ def reloaded(server: Lab, browser: Browser, service: ScriptedServer, place: Plac
     captured = ends[-1] if goes_on else ends[-1] + max(parts[0]) + 1
     recorded = sounds(folder / "audio.wav")
     cut = sum(parts[0].values())
-    lost_s = sum(event["lost_frames"] for event in events(folder, "Overflow")) / 16_000
+    lost_s = device_lost_s(folder)
     same = min(as_spoken(recorded[:cut]), as_spoken(recorded[cut:]))
     what = f"page loaded again, {lost_s:.1f} s without a page"
     return Row(what, captured, len(parts[0] | parts[1]) if goes_on else sum(map(len, parts)), same)
-
-
-def as_spoken(recorded: Samples) -> float:
-    """How like the speech what was recorded of it is, from its begin on."""
-    delay, there = moved(recorded, said(len(recorded) / 16_000))
-    part = slice(max(0, delay), None)
-    return alike(recorded[part], there[part])
 
 
 def record(place: Place, minutes: float, service: ScriptedServer) -> list[Row]:
