@@ -28,9 +28,9 @@ export function failureOf(error) {
  * Open the sound that is wished for: a microphone, and with `tab` another tab's beside it.
  * @param {{device: string, n_channels: number, native: boolean, tab: boolean, begun: boolean}} wish
  *   `begun` if there is a recording already, which then does not wait for the tab
- * @param {{told: (state: string, more?: object) => void, heard: (pcm: ArrayBuffer) => void, ended: () => void,
+ * @param {{told: (state: string, more?: object) => void, heard: (pcm: ArrayBuffer, wall_ms: number) => void, ended: () => void,
  *   allowed: () => void, ask: (why: string, press: () => void) => void, withdraw: () => void}} listener
- *   told how it stands, each chunk, when no more comes and when a microphone was allowed; asks the person
+ *   told how it stands, each chunk with when it was rendered, when no more comes and when a microphone was allowed; asks the person
  * @returns {{end: () => void, close: () => void}} ask for the end, which is told; or drop it all
  */
 export function openSound(wish, listener) {
@@ -62,7 +62,7 @@ export function openSound(wish, listener) {
     undo.push(() => context.close());
     node = await tapNode(context, n_channels);
     if (isClosed) return context.close();
-    node.port.onmessage = ({ data }) => (data.end ? ended() : listener.heard(data.pcm));
+    node.port.onmessage = ({ data }) => (data.end ? ended() : listener.heard(data.pcm, data.wall_ms));
     track.onended = () => { told("ended"); end(); };
     track.onmute = () => told("muted");
     track.onunmute = () => told("heard");

@@ -2,7 +2,8 @@
 
 const FRAME_HEADER_BYTES = 16;
 const WINDOW = 40; // chunks, 2 s: a page that was held up has come to itself by then
-const JUMP_MS = 150; // more than a clock can drift in a window
+const JUMP_MS = 100; // browsers hold about as much back before they drop any
+const MOST_DRIFT = 5e-4; // of a sound device's clock
 
 /** For "frames lost", of a page's first chunk: nobody has captured since the one before it. */
 export const AWAY = 0xffffffff;
@@ -22,7 +23,16 @@ export function packed(/** @type {number} */ seq, /** @type {number} */ lost, /*
 }
 
 /**
- * When chunks were captured, on the page's clock, from when we heard of them: a page is now and
+ * When something that the wall clock says was, on the page's clock. Where there is no other clock, as
+ * in a worklet; it may have been set since the page was loaded, not since then.
+ * @param {number} wall_ms @param {{page_ms: number, wall_ms: number}} now both clocks
+ */
+export function onPageClock(wall_ms, now) {
+  return now.page_ms - Math.max(0, now.wall_ms - wall_ms);
+}
+
+/**
+ * When chunks were captured, on the page's clock, from when they were rendered: a computer is now and
  * then held up, so the quickest of late tells. If even the quickest is late, sound was lost.
  */
 export class CaptureClock {
@@ -33,24 +43,20 @@ export class CaptureClock {
   }
 
   /**
-   * A chunk of `length_ms` came. @param {number} length_ms @param {number} now_ms
+   * A chunk of `length_ms` was there at `rendered_ms`. @param {number} length_ms @param {number} rendered_ms
    * @returns {{at_ms: number, lost_ms: number}} when it ended, what was lost before it
    */
-  heard(length_ms, now_ms) {
+  heard(length_ms, rendered_ms) {
     this.audio_ms += length_ms;
-    const delay = now_ms - this.audio_ms;
+    const delay = rendered_ms - this.audio_ms;
     this.recent.push(delay);
     if (this.recent.length > WINDOW) this.recent.shift();
     let lost_ms = 0;
     this.delay_ms = Math.min(this.delay_ms, delay);
     if (this.recent.length === WINDOW) {
-      const least = Math.min(...this.recent);
-      if (least - this.delay_ms > JUMP_MS) {
-        lost_ms = least - this.delay_ms;
-        this.delay_ms = least;
-      } else {
-        this.delay_ms += (least - this.delay_ms) / WINDOW; // follows what drifts
-      }
+      const late_ms = Math.min(...this.recent) - this.delay_ms;
+      if (late_ms > JUMP_MS) lost_ms = late_ms;
+      this.delay_ms += lost_ms || Math.min(late_ms / WINDOW, length_ms * MOST_DRIFT);
     }
     return { at_ms: this.audio_ms + this.delay_ms, lost_ms };
   }

@@ -111,7 +111,7 @@ export function tapModule() {
     this.silence = Array.from({ length: n }, () => new Float32Array(128));
     this.begun = false;
     this.ended = false;
-    this.give = (chunk) => this.port.postMessage({ pcm: chunk.buffer }, [chunk.buffer]);
+    this.give = (chunk) => this.port.postMessage({ pcm: chunk.buffer, wall_ms: Date.now() }, [chunk.buffer]); // the page may be held up
     this.port.onmessage = () => { // the end was asked
       this.cutter.flush(this.give);
       this.port.postMessage({ end: true });
