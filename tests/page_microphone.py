@@ -38,6 +38,10 @@ STOP = """
         """
 
 
+# The page does nothing else for so long.
+HOLD = "s => { const end = performance.now() + s * 1000; while (performance.now() < end); }"
+
+
 def sounds(path: Path) -> Samples:
     """The samples of a mono WAV file."""
     with wave.open(str(path)) as file:
@@ -165,19 +169,23 @@ def check(folder: Path, seconds: float = SPEECH_S) -> dict[str, Any]:
 
 
 def take(
-    server: Lab, browser: Browser, service: ScriptedServer, name: str, busy: str, more: str = ""
+    server: Lab,
+    browser: Browser,
+    service: ScriptedServer,
+    name: str,
+    more: str = "",
+    page_held_s: float = 0.0,
 ) -> tuple[Notebook, Path]:
-    """Record until all of the speech is there, while the cell `busy` runs."""
+    """Record until all of the speech is there, while the page does nothing else for a while."""
     before = folders(server)
-    cells = [SHOW + more, RECORD.format(url=service.url), busy or "1", STOP]
-    notebook = server.open(browser, f"{name}.ipynb", cells)
+    notebook = server.open(
+        browser, f"{name}.ipynb", [SHOW + more, RECORD.format(url=service.url), STOP]
+    )
     notebook.run(0)
     notebook.run(1)
     folder = new_folder(server, before)
-    if busy:
-        notebook.run(2)
-        assert 0 == notebook.output(2).count()  # it has said nothing, so it has not failed
+    notebook.page.evaluate(HOLD, page_held_s)
     wait_until(lambda: audio_s(folder) > SPEECH_S + 1, notebook)
-    notebook.run(3)
-    notebook.output(3).get_by_text("stopped stopped").wait_for()
+    notebook.run(2)
+    notebook.output(2).get_by_text("stopped stopped").wait_for()
     return notebook, folder

@@ -52,12 +52,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield server
 
 
-def test_a_device_with_another_rate_is_resampled_in_the_page(
+def test_a_device_with_another_rate_is_resampled_by_a_page_that_is_held_up(
     server: Lab, browser: Browser, service: ScriptedServer
 ) -> None:
-    """Browsers that refuse 16 kHz, as Firefox does, lose nothing by it."""
-    more = "mic.at_native_rate = True\n        "
-    _, folder = take(server, browser, service, "native", "", f"\n        {more}")
+    """Browsers that refuse 16 kHz, as Firefox does, lose nothing by it, nor a page that draws."""
+    more = "\n        mic.at_native_rate = True\n        "
+    _, folder = take(server, browser, service, "native", more, page_held_s=5.0)
     assert check(folder)["source"]["device_rate_hz"] in (44_100, 48_000)
 
 
