@@ -204,7 +204,10 @@ def cost_of(name: str, server: Lab, service: ScriptedServer, seconds: float) -> 
     cell = CASES[name][1].format(service=SERVICE.format(url=service.url))
     cells = [PIDS, cell, STOP]
     (server.folder / f"{name}.ipynb").write_text(json.dumps(notebook_of(cells)))
-    with tempfile.TemporaryDirectory() as parent, chromium(Path(parent)) as (browser, address):
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as parent,
+        chromium(Path(parent)) as (browser, address),
+    ):
         with debugged(address) as page:
             notebook = Notebook(page, f"{server.url}/doc/tree/{name}.ipynb")
             notebook.load()

@@ -6,6 +6,7 @@ import contextlib
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -20,6 +21,7 @@ SOURCE_TIMEOUT_S: Final = 5.0
 LAST_WORDS_S: Final = 3.0  # of the time allowed for stopping, for the service
 # A microphone that is open and works is louder, even in a quiet room.
 QUIET_DBFS: Final = -55.0
+LISTEN_CHUNKS: Final = 5
 
 
 class Capture:
@@ -34,7 +36,7 @@ class Capture:
 
     Notes
     -----
-    `run` is the thread nbstream-capture, which alone writes `level` and `overflows`; the events
+    `run` is the thread nbstream-capture, which alone writes `overflows`; the events
     may be set and waited for by anybody.
 
     """
@@ -44,7 +46,8 @@ class Capture:
         self.stop = threading.Event()  # it is to end
         self.opened = threading.Event()  # the source is open, or could not be
         self.overflows = 0
-        self.level = (audio.SILENCE_DBFS, False)  # of the last chunk: dBFS, clipped
+        self._latest: deque[bytes] = deque(maxlen=LISTEN_CHUNKS)
+        self._n_new = 0  # of those, not listened to
         self._heard_s = math.inf  # monotonic; when it was last louder than QUIET_DBFS
         self._closed = threading.Event()  # the source has been closed
         self._limit_frames = None if seconds is None else round(seconds * audio.SAMPLE_RATE_HZ)
@@ -73,6 +76,11 @@ class Capture:
     def silent_s(self) -> float:
         """Seconds since something was heard; 0 of a source that ends by itself."""
         return max(0.0, time.monotonic() - self._heard_s) if self.source.live else 0.0
+
+    def level(self) -> tuple[float, bool]:
+        """Of the last chunk: dBFS, and whether it is clipped; from any thread."""
+        last = b"".join(list(self._latest)[-1:])
+        return audio.level_dbfs(last), audio.is_clipped(last)
 
     def wait_closed(self) -> None:
         """Wait until the device is free for the next recording, or was given up."""
@@ -150,14 +158,21 @@ class Capture:
             pcm = pcm[: (self._limit_frames - folder.n_frames) * folder.frame_bytes]
         if pcm:  # There is none where a source ends with a loss.
             folder.append_audio(pcm, context.at_s(captured_s))
-            self.level = (audio.level_dbfs(pcm), audio.is_clipped(pcm))
-        if self.level[0] > QUIET_DBFS:
-            self._heard_s = time.monotonic()
+            self._listen(pcm)
         if chunk.overflows and (lost_frames or not chunk.lost_frames):
             self._lost(context, frame, chunk, lost_frames)
         context.wake()
         context.changed.set()
         return folder.n_frames != self._limit_frames
+
+    def _listen(self, pcm: bytes) -> None:
+        """Now and then, whether anything is to be heard: for each chunk it would cost too much."""
+        self._latest.append(pcm)
+        self._n_new += 1
+        if self._n_new >= LISTEN_CHUNKS:
+            self._n_new = 0
+            if audio.level_dbfs(b"".join(self._latest)) > QUIET_DBFS:
+                self._heard_s = time.monotonic()
 
     def _lost(self, context: Context, frame: int, chunk: audio.Chunk, lost_frames: int) -> None:
         self.overflows += chunk.overflows
@@ -177,7 +192,8 @@ class Capture:
                 return chunk.captured_s
         if not self.source.live and not hold.is_on:
             return chunk.captured_s
-        self.level, self._heard_s = (audio.SILENCE_DBFS, False), time.monotonic()
+        self._latest.clear()
+        self._heard_s = time.monotonic()
         hold.settle(n_frames)
         context.wake()
         if self.source.live:

@@ -294,14 +294,15 @@ class Engine:
         now_s = context.now_s()
         retry_at_s = context.retry_at_s()
         is_captured = context.captured.is_set()
+        level = (audio.SILENCE_DBFS, False) if is_captured else self._capture.level()
         return Snapshot(
             state=self._state,
             elapsed_s=context.folder.meta.get("ended_s") or now_s,
             audio_s=self.session.duration_s,
             behind_s=0.0 if self._state.is_over else context.behind_s(),
             retry_in_s=None if retry_at_s is None else max(0.0, retry_at_s - now_s),
-            level_dbfs=audio.SILENCE_DBFS if is_captured else self._capture.level[0],
-            clipped=self._capture.level[1] and not is_captured,
+            level_dbfs=level[0],
+            clipped=level[1],
             silent_s=0.0 if is_captured or context.hold.is_on else self._capture.silent_s(),
             n_turns=finals,
             n_partials=partials,
