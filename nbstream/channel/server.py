@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nbstream.channel.room import Room
 
 HELLO_S: Final = 5.0  # who has not said who it is by then may go
+READ_BYTES: Final = 16 * 1024  # asyncio makes room for 256 KB each time: a third of all cost
 _END_S: Final = 5.0
 
 # A handshake that fails is the client's affair: no traceback in a cell.
@@ -112,6 +113,8 @@ class Server:
         from websockets.exceptions import ConnectionClosed
 
         room: Room | None = None
+        if hasattr(websocket.transport, "max_size"):
+            websocket.transport.max_size = READ_BYTES
         try:
             hello = parsed(await asyncio.wait_for(websocket.recv(), HELLO_S))
             room, why = self._room_for(hello)
