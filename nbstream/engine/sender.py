@@ -203,6 +203,8 @@ class Sender:
                 sent_frames += n_frames
                 if self._live is not None:
                     self._live.sent_frame = self.cursor
+                if self.is_live and seam is None and link.ending is None:
+                    self._wait_for_news(self.cursor, 0.0)  # before all is looked at once more
         except Closed:
             pass  # The receive thread learns why.
         return link.ended()
