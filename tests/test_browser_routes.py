@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
@@ -54,8 +55,8 @@ def browser(speech: Path) -> Iterator[Browser]:
 
 def check_all(
     server: Lab, browser: Browser, service: ScriptedServer, route: str, ipykernel: int = 7
-) -> None:
-    """Record in that place; all of it is there."""
+) -> dict[str, Any]:
+    """Record in that place; all of it is there. Returns what session.json says of the source."""
     kernel = server.add_ipykernel_6() if ipykernel == 6 else "python3"
     taken = take_all(
         server,
@@ -65,16 +66,18 @@ def check_all(
         kernel=kernel,
         seconds=SPEECH_S,
     )
-    source = check(taken.folder, SPEECH_S)["source"]
+    source: dict[str, Any] = check(taken.folder, SPEECH_S)["source"]
     assert (route, ipykernel) == (source["route"], taken.ipykernel)
     assert list(range(taken.captured)) == [chunk.seq for chunk in taken.came]
     assert sum(chunk.frames for chunk in taken.came) == sounds(taken.folder / "audio.wav").size
     assert (1, 4) == (source["pages"], source["lines"])
+    assert {"route": route, "why": "the first that answered"} == source["tried"][-1]
     assert abs(source["clock"]["drift_ms"]) < 200
     assert 0 <= source["clock"]["uncertainty_ms"] < 100
     assert 2 * N_FIGURES == taken.figures
     assert taken.complaints == []
     assert taken.stop_ms is not None  # it did not wait for the cell
+    return source
 
 
 @pytest.mark.parametrize(
@@ -100,4 +103,5 @@ def test_in_notebook_7_elsewhere(
             f"--unsafely-treat-insecure-origin-as-secure={origin}",
         ]
         with listening_chromium(speech, flags, browser) as browser:
-            check_all(server, browser, service, "proxy")
+            source = check_all(server, browser, service, "proxy")
+            assert f"the page is at {ELSEWHERE}" in source["tried"][0]["why"]

@@ -10,6 +10,7 @@ import pytest
 from nbstream.audio import Chunk
 from nbstream.sources.pageclock import PageClock
 from nbstream.sources.pagesound import AWAY, HEADER, Arrived, PageSound, Receipts, rest
+from nbstream.sources.pagestates import tried_of
 
 CHUNK_MS = 50.0
 KERNEL_S = 100.0  # on the kernel's clock, when the page's shows 0
@@ -195,3 +196,20 @@ def test_drift_is_added_up_over_pages() -> None:
     about = clock.about()
     assert 20.0 == pytest.approx(about["drift_ms"])
     assert 100.0 == pytest.approx(about["drift_ppm"])
+
+
+def test_which_routes_were_tried_is_taken_from_a_page_with_care() -> None:
+    """It ends in session.json: known routes only, words of some length."""
+    said = [{"route": "direct", "why": "no answer"}, {"route": "<b>"}, 7, {"why": "x"}]
+    assert [{"route": "direct", "why": "no answer"}] == tried_of(said)
+    assert 200 == len(tried_of([{"route": "comm", "why": "x" * 10_000}])[0]["why"])
+    assert [] == tried_of(None)
+
+
+def test_what_is_short_says_nothing_of_drift() -> None:
+    """Stamps wander by milliseconds, which in seconds would be thousands per million."""
+    clock = PageClock()
+    for at_s in (5.0, 15.0):
+        clock.captured(at_s, at_s * 1.001)
+    assert clock.about()["drift_ms"] is not None
+    assert clock.about()["drift_ppm"] is None

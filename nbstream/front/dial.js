@@ -1,7 +1,7 @@
 // dial.js: a line to the kernel that lasts: routes are tried in order, and again when it broke.
 
 import { controlSender } from "./control.js";
-import { jupyterBase, notebookLine, OPEN_MS, routesTo, socketLine } from "./routes.js";
+import { jupyterBase, notebookLine, notTried, OPEN_MS, routesTo, socketLine } from "./routes.js";
 
 const AGAIN_MS = 500; // after a line broke; longer and longer while there is none
 const MOST_AGAIN_MS = 5000;
@@ -20,7 +20,11 @@ export function lastingLine(model, page, offer, listener) {
   const { hello = () => ({}), takes = () => true } = listener;
   const control = controlSender(model);
   const comm = (/** @type {object} */ content, /** @type {any} */ buffers) => model.send(content, undefined, buffers);
-  const routes = () => routesTo(location, jupyterBase(), offer.port, control !== null).filter(({ name }) => takes(name));
+  /** @type {{route: string, why: string}[]} */ let tried = []; // the last time
+  const routes = () => {
+    tried = notTried(location, jupyterBase(), control !== null);
+    return routesTo(location, jupyterBase(), offer.port, control !== null).filter(({ name }) => takes(name));
+  };
   /** @type {any} */ let line = null;
   /** @type {any} */ let later;
   let isOpen = false;
@@ -36,11 +40,13 @@ export function lastingLine(model, page, offer, listener) {
       if (message.kind === "go") {
         isOpen = true;
         again_ms = AGAIN_MS;
+        tried.push({ route: name, why: "the first that answered" });
       }
       listener.heard(message, name);
     };
-    const closed = (/** @type {boolean} */ isRefused) => {
+    const closed = (/** @type {boolean} */ isRefused, /** @type {string} */ why) => {
       const wasOpen = isOpen;
+      tried.push({ route: name, why: why || "it could not be reached" });
       isOpen = false;
       if (isRefused || performance.now() - heard_ms > GIVE_UP_MS) listener.over();
       else if (wasOpen || !others.length) {
@@ -55,6 +61,8 @@ export function lastingLine(model, page, offer, listener) {
   dial(routes());
   return {
     get isOpen() { return isOpen; },
+    /** Which routes were tried, or not, and what became of it. */
+    get tried() { return tried; },
     say: (/** @type {object} */ message) => line.say(message),
     frames: (/** @type {Uint8Array[]} */ frames) => line.frames(frames),
     room: () => (isOpen ? line.room() : 0),

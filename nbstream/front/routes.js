@@ -27,6 +27,20 @@ export function routesTo(place, base, port, hasControl) {
   return [...routes, { name: "comm", url: "" }];
 }
 
+/**
+ * Why the other ways are not tried. @param {{hostname: string}} place @param {string | null} base
+ * @param {boolean} hasControl @returns {{route: string, why: string}[]}
+ */
+export function notTried(place, base, hasControl) {
+  const has = routesTo(/** @type {any} */ ({ protocol: "", host: "", ...place }), base, 0, hasControl).map(({ name }) => name);
+  const why = {
+    direct: `the page is at ${place.hostname}, which is not the kernel's own machine by its name`,
+    proxy: "the page does not say where Jupyter's server is",
+    control: "the kernel has no control channel, or the page can't use it",
+  };
+  return Object.entries(why).filter(([route]) => !has.includes(route)).map(([route, text]) => ({ route, why: text }));
+}
+
 /** Jupyter's base URL, from the page's own settings; null where there are none. */
 export function jupyterBase() {
   const settings = document.getElementById("jupyter-config-data")?.textContent;

@@ -49,7 +49,7 @@ export class Taking {
       this.ping(); // before the first sound: the kernel then knows when that was
       if (!this.keeper) this.begin(message);
       this.keeper?.rewind(message.next);
-      for (const state of this.states.values()) this.say({ ...state, route });
+      for (const state of this.states.values()) this.say({ ...state, route, tried: this.line.tried });
       if (message.stop) this.end();
       this.pump();
     } else if (message.kind === "pong") this.answered(message);
@@ -93,7 +93,7 @@ export class Taking {
     const message = { kind: "state", state, ...more };
     for (const over of ENDED_BY[state] ?? []) this.states.delete(over);
     if (state !== "visible" && state !== "heard") this.states.set(state, message);
-    this.say({ ...message, route: this.route });
+    this.say({ ...message, route: this.route, tried: this.line.tried });
   }
 
   take(/** @type {ArrayBuffer} */ pcm, /** @type {number} */ nChannels, /** @type {number} */ wall_ms) {

@@ -20,7 +20,7 @@ from nbstream.channel import Channel, Message
 from nbstream.errors import ParameterError, SourceError, StateError
 from nbstream.sources import speakers as names
 from nbstream.sources.pagesound import Arrived, PageSound, Receipts, rest
-from nbstream.sources.pagestates import KEEP_S, ROUTES, PageStates
+from nbstream.sources.pagestates import KEEP_S, ROUTES, PageStates, tried_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -101,6 +101,7 @@ class BrowserMicrophone:
 
     def _reset(self) -> None:
         self.route, self.fill = "", 0.0
+        self._tried: list[dict[str, str]] = []
         self._rate_hz: int | None = None
         self._recording = secrets.token_hex(8)  # its name, no secret: a page finds what it kept
         self._sound = PageSound(self._n_channels)
@@ -263,12 +264,14 @@ class BrowserMicrophone:
             track's settings in W3C Media Capture and Streams, "the time between start of
             processing (for instance, when sound occurs in the real world) to the data being
             available", a target that the device may miss. None where the browser does not say.
-            ``clock`` is as in `PageClock.about`.
+            ``tried`` says of each route up to the one that was taken why it was or was not, for
+            ``nbstream doctor``; ``clock`` is as in `PageClock.about`.
 
         """
         return {
             "label": self.label,
             "route": self.route,
+            "tried": self._tried,
             "device_rate_hz": self._rate_hz,
             "device_latency_ms": self._sound.latency_ms,
             "pages": self._sound.pages,
@@ -347,6 +350,7 @@ class BrowserMicrophone:
             self._states.add(state, str(message.get("detail", "")))
             if state == "recording":
                 self.route = str(message.get("route", ""))
+                self._tried = tried_of(message.get("tried"))
                 self._rate_hz = message.get("rate_hz")
                 self._sound.delayed_by(message.get("latency_ms"))
                 if name := str(message.get("device", "")):

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any, Final
 
 SETTLE_S: Final = 3.0  # until a page knows how long its sound takes to be heard of
+DRIFT_S: Final = 60.0  # in less, stamps wander more than clocks drift
 RECENT_S: Final = 60.0  # clocks drift
 JUMP_S: Final = 0.15  # beyond what answers leave open; more than clocks drift between them
 
@@ -96,7 +97,7 @@ class PageClock:
             ``offset_ms`` (kernel less page), ``uncertainty_ms`` (half of the quickest answer's
             time), ``jumps`` (how often the difference jumped), ``drift_ms``: how much longer the
             kernel's clock than the device's says the recording was; ``drift_ppm``, the same to its
-            length. None where not known.
+            length, from a minute on. None where not known.
 
         """
         found: dict[str, Any] = dict.fromkeys(
@@ -112,7 +113,8 @@ class PageClock:
             drift_s += self._last[1] - self._first[1] - (self._last[0] - self._first[0])
         if self._first is not None or length_s:
             found["drift_ms"] = round(drift_s * 1000, 3)
-            found["drift_ppm"] = round(drift_s / length_s * 1e6, 1) if length_s else None
+            if length_s >= DRIFT_S:
+                found["drift_ppm"] = round(drift_s / length_s * 1e6, 1)
         return found
 
     def _jumped(self, jump_s: float) -> None:

@@ -141,3 +141,12 @@ class PageStates:
                 detail = f" ({states[state]})" if states[state] else ""
                 return SourceError(f"{message}{detail}.", hint=hint, source=label)
         return None
+
+
+def tried_of(said: object) -> list[dict[str, str]]:
+    """Routes as a page says that it has tried them, or has not: ``route`` and ``why``."""
+    return [
+        {"route": str(one["route"]), "why": str(one.get("why", ""))[:200]}
+        for one in (said if isinstance(said, list) else [])
+        if isinstance(one, dict) and one.get("route") in ROUTES
+    ]

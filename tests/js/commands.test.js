@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 
 import { controlSender, tellKernel } from "../../nbstream/front/control.js";
 import { Outbox } from "../../nbstream/front/outbox.js";
-import { notebookLine, routesTo } from "../../nbstream/front/routes.js";
+import { notebookLine, notTried, routesTo } from "../../nbstream/front/routes.js";
 
 test("a page on this machine comes directly; any other by Jupyter; the widget is the last", () => {
   const here = { hostname: "localhost", protocol: "http:", host: "localhost:8888" };
@@ -22,6 +22,9 @@ test("a page on this machine comes directly; any other by Jupyter; the widget is
     { name: "comm", url: "" },
   ]);
   assert.deepEqual(routesTo(hub, null, 5000, false).map(({ name }) => name), ["comm"]);
+  assert.deepEqual(notTried(here, "/", true), []);
+  assert.deepEqual(notTried(hub, null, false).map(({ route }) => route), ["direct", "proxy", "control"]);
+  assert.match(notTried(hub, "/", true)[0].why, /hub\.example\.org/);
 });
 
 /** An outbox with `n` messages, and the numbers that have arrived. */
