@@ -36,6 +36,7 @@ from nbstream.widgets.status import Status, is_running
 from nbstream.widgets.view import View
 
 REPORT_TIMEOUT_S: Final = 30.0
+PAGE_STOP_S: Final = 45.0  # a page that is away is waited for; a second press does without
 _SOUND_LATER_S: Final = 30.0  # what is longer takes its time to be compressed
 
 
@@ -261,7 +262,9 @@ class Recorder(ipywidgets.VBox):  # type: ignore[misc]
 
     def _record_or_stop(self) -> None:
         if self._is_busy():
-            self.stop(wait=False)
+            source = self._engine.source if self._engine is not None else None
+            is_page = isinstance(source, BrowserMicrophone)
+            self.stop(wait=False, timeout_s=PAGE_STOP_S if is_page else 20)
             return
         try:
             self.start(wait=False)
