@@ -79,7 +79,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, refusing: ScriptedServe
         "empty file": lambda: file("empty.wav", "is empty", "Record it again"),
         "wrong rate": lambda: file(odd.name, "44100", "nbstream[audio]", blocked="soxr"),
         "no device": lambda: Case(
-            lambda: "mic", ["mic"], "no microphone", "Jupyter", env=no_device
+            lambda: "mic", ["mic"], "no microphone", "browser", env=no_device
         ),
         "no PyAudio": lambda: Case(
             lambda: "mic", ["mic"], "PyAudio", "portaudio19-dev", blocked="pyaudio"

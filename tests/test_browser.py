@@ -201,6 +201,7 @@ def test_it_works_by_keyboard_alone(server: Lab, browser: Browser) -> None:
     expect(page.locator(".jp-MarkdownCell, .jp-mod-editMode")).to_have_count(0)
 
     # Where keys mean something else they are not the panel's.
+    expect(page.get_by_label("Source", exact=True)).to_be_enabled()
     page.get_by_label("Source", exact=True).focus()
     page.keyboard.press("m")
     expect(page.get_by_label("Source", exact=True)).to_have_value("Microphone")

@@ -248,6 +248,7 @@ CLICK = {"method": "custom", "content": {"event": "click"}}
 
 @pytest.fixture
 def button() -> Iterator[ipywidgets.Button]:
+    ipywidgets.Widget.close_all()  # what other tests have left open would keep the line
     button = ipywidgets.Button()
     carry(button)
     yield button

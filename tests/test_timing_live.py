@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import wave
 from pathlib import Path
@@ -67,26 +68,33 @@ def test_a_delay_that_is_set_is_the_emission_latency(tmp_path: Path, speed: floa
 def test_a_delay_of_the_local_server_is_recovered(tmp_path: Path) -> None:
     """With messages held back by 0.4 s, every latency grows by that, to within one chunk.
 
-    The least of each is compared: a busy machine adds to some, and takes nothing off.
+    The least of each is compared: a busy machine adds to some, and takes nothing off. On a very
+    busy one it takes more than one recording to find what was not disturbed.
     """
-    found = []
+    least = {"": [math.inf] * 4, "message_delay_s:0.4": [math.inf] * 4}
+    expected = pytest.approx([400] * 4, abs=50)
     with local_server() as url:
-        for fault in ("", "message_delay_s:0.4"):
-            service = nb.AssemblyAI(
-                endpoint=url, api_key="k", extra={"_fault": fault} if fault else None
-            )
-            with nb.record(nb.Sample(), service, folder=tmp_path, seconds=15) as session:
-                session.wait()
-            turns, words = session.timing(), session.word_timing()
-            found.append(
-                [
-                    words["emission_latency_first_ms"].min(),
-                    words["emission_latency_final_ms"].min(),
-                    turns["first_partial_ms"].min(),
-                    turns["eot_latency_ms"][0],  # the second turn is ended by the end of the audio
-                ]
-            )
-    assert [400] * 4 == pytest.approx(list(np.subtract(found[1], found[0])), abs=50)
+        for _ in range(3):
+            for fault in least:
+                found = latencies_ms(url, fault, tmp_path)
+                least[fault] = list(np.minimum(least[fault], found))
+            grown = list(np.subtract(least["message_delay_s:0.4"], least[""]))
+            if grown == expected:
+                break
+    assert expected == grown
+
+
+def latencies_ms(url: str, fault: str, folder: Path) -> list[float]:
+    service = nb.AssemblyAI(endpoint=url, api_key="k", extra={"_fault": fault} if fault else None)
+    with nb.record(nb.Sample(), service, folder=folder, seconds=15) as session:
+        session.wait()
+    turns, words = session.timing(), session.word_timing()
+    return [
+        words["emission_latency_first_ms"].min(),
+        words["emission_latency_final_ms"].min(),
+        turns["first_partial_ms"].min(),
+        turns["eot_latency_ms"][0],  # the second turn is ended by the end of the audio
+    ]
 
 
 @pytest.fixture(scope="module")
