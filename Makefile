@@ -21,7 +21,7 @@ demo: $(VENV)/.ready-demo
 
 test: $(VENV)/.ready-test
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 3 --dist loadfile
 
 lab: $(VENV)/.ready-demo
 	@$(BIN)/jupyter lab notebooks/01_quickstart.ipynb
