@@ -80,6 +80,8 @@ BUSY = {
     "line cut three times": """
         for _ in range(3):
             threading.Event().wait(0.7)
+            while not mic._channel.is_connected:
+                threading.Event().wait(0.05)
             mic.cut()
         """,
 }
