@@ -14,6 +14,16 @@ ROOT = Path(__file__).parent.parent
 _real_sleep = time.sleep
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a browser plays and hears in real time a busy machine can spoil: once more then.
+
+    The summary counts those; one that fails twice fails.
+    """
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(autouse=True)
 def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test, or our own code, that sleeps is an error: wait on an event instead."""

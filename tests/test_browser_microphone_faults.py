@@ -8,6 +8,7 @@ import http.server
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -202,13 +203,15 @@ def test_intruders_sleep_and_a_pulled_plug(
     n_before = len(events(folder, "Overflow"))
 
     # The lid is closed for a while.
+    slept_from_s = time.monotonic()
     with asleep(browser, device):
         threading.Event().wait(SLEEP_S)
+    slept_s = time.monotonic() - slept_from_s
     before_s = audio_s(folder)
     wait_until(lambda: audio_s(folder) > before_s + 4, notebook)
     lost = events(folder, "Overflow")[n_before:]
     lost_s = sum(event["lost_frames"] for event in lost) / 16_000
-    assert lost_s == pytest.approx(SLEEP_S, abs=1.0)
+    assert SLEEP_S - 1 < lost_s < slept_s + 3  # to wake up takes a busy machine a while
 
     # The plug is pulled.
     device.kill()
