@@ -79,7 +79,10 @@ class Capture:
 
     def level(self) -> tuple[float, bool]:
         """Of the last chunk: dBFS, and whether it is clipped; from any thread."""
-        last = b"".join(list(self._latest)[-1:])
+        try:
+            last = self._latest[-1]
+        except IndexError:  # a pause, or nothing so far
+            last = b""
         return audio.level_dbfs(last), audio.is_clipped(last)
 
     def wait_closed(self) -> None:
