@@ -15,12 +15,12 @@ _real_sleep = time.sleep
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a browser plays and hears in real time a busy machine can spoil: once more then.
+    """What happens in real time a busy machine can spoil: once more then.
 
     The summary counts those; one that fails twice fails.
     """
     for item in items:
-        if item.get_closest_marker("browser"):
+        if item.get_closest_marker("browser") or item.get_closest_marker("quiet"):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 

@@ -38,6 +38,7 @@ def test_the_demo_runs_the_quick_start(tmp_path: Path) -> None:
     assert all(o.output_type != "error" for cell in cells for o in cell.get("outputs", []))
 
 
+@pytest.mark.quiet
 def test_the_notebook_on_timing_comes_to_its_finding(tmp_path: Path) -> None:
     """It runs from the recording to the table that says what waiting costs, pictures included."""
     executed = execute(ROOT / "notebooks" / "03_turn_timing.ipynb", tmp_path)

@@ -47,6 +47,7 @@ def talk(folder: Path, seconds: float) -> Path:
     return path
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize("speed", [1.0, 2.0])
 def test_a_delay_that_is_set_is_the_emission_latency(tmp_path: Path, speed: float) -> None:
     """A server that answers 0.2 s after the audio has that latency, to within one chunk."""
@@ -65,6 +66,7 @@ def test_a_delay_that_is_set_is_the_emission_latency(tmp_path: Path, speed: floa
     assert (turns["first_partial_ms"] >= 500 / speed - 1).all()  # a word and the delay
 
 
+@pytest.mark.quiet
 def test_a_delay_of_the_local_server_is_recovered(tmp_path: Path) -> None:
     """With messages held back by 0.4 s, every latency grows by that, to within one chunk.
 
