@@ -33,6 +33,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import wave
 from collections import Counter
@@ -58,6 +59,7 @@ from scripts.make_docs import write_part  # noqa: E402
 
 SAMPLE = ROOT / "nbstream" / "samples" / "sample.wav"
 DOC = ROOT / "docs" / "endurance.md"
+_stdout = threading.Lock()  # is the process's, and recordings are mended side by side
 
 
 @dataclass
@@ -211,7 +213,7 @@ def messages(path: Path) -> dict[int | None, list[str]]:
 def mend(path: Path, pcm: bytes, raw: dict[int | None, list[str]]) -> Iterator[str]:
     """Run ``nbstream recover`` and say what is wrong afterwards."""
     out = io.StringIO()
-    with contextlib.redirect_stdout(out):
+    with _stdout, contextlib.redirect_stdout(out):
         status = cli.main(["recover", str(path), "--json"])
     if status:
         yield f"recover ended with {status}"

@@ -62,8 +62,8 @@ def chromium() -> Iterator[Browser]:
     """A headless browser."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
-        yield browser
-        browser.close()
+        with contextlib.closing(browser):
+            yield browser
 
 
 def ipykernel_6() -> Path:
@@ -99,9 +99,7 @@ class Notebook:
             "?.connectionStatus === 'connected'",
             timeout=START_S * 1000,
         )
-        self.page.wait_for_function(
-            "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
-        )
+        self._wait_until_idle()
 
     def run(self, index: int, *, wait: bool = True) -> None:
         """Run a cell, and wait until it has run."""
@@ -125,11 +123,24 @@ class Notebook:
         """What the cell has given."""
         return self.cell(index).locator(".jp-OutputArea-output")
 
+    def restart(self) -> None:
+        """Have a new kernel in the stead of the old one."""
+        self.page.evaluate(
+            "async () => { await jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+            ".restart(); }"
+        )
+        self._wait_until_idle()
+
     def command(self, name: str, **arguments: Any) -> None:
         """Execute one of JupyterLab's commands, and wait for it."""
         self.page.evaluate(
             "async ([name, args]) => { await jupyterapp.commands.execute(name, args); }",
             [name, arguments],
+        )
+
+    def _wait_until_idle(self) -> None:
+        self.page.wait_for_function(
+            "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
         )
 
     def _count(self, index: int) -> int | None:
@@ -163,6 +174,7 @@ class Lab:
         module, configured, self._path = APPS[app]
         self.folder = folder
         self._token = token
+        self._opened: dict[str, Notebook] = {}
         self.log = folder / "jupyterlab.log"
         settings = folder / "settings"
         notifications = settings / NOTIFICATIONS
@@ -223,13 +235,22 @@ class Lab:
         width: int = 1300,
         height: int = 900,
     ) -> Notebook:
-        """Write a notebook of code cells and open it in a window of that size."""
+        """Write a notebook of code cells and open it in a window of that size.
+
+        What a test that failed has left of it, and tries again, is gone before that.
+        """
+        before = self._opened.get(name)
+        if before is not None:
+            before.page.context.close()
         path = self.folder / name
         path.write_text(json.dumps(notebook_of(cells, kernel)))
         page = browser.new_context(viewport={"width": width, "height": height}).new_page()
         login = f"?token={self._token}" if self._token else ""
         notebook = Notebook(page, f"{self.url}/{self._path}/{name}{login}")
         notebook.load()
+        if before is not None:
+            notebook.restart()
+        self._opened[name] = notebook
         return notebook
 
     def add_ipykernel_6(self) -> str:

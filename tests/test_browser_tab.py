@@ -78,8 +78,10 @@ def chromium(playwright: Playwright, *more: str) -> Iterator[BrowserContext]:
         args=[*FLAGS, "--host-resolver-rules=MAP hub.test 127.0.0.1", *more],
         ignore_default_args=["--mute-audio"],
     )
-    yield browser.new_context(permissions=["microphone"], viewport={"width": 1300, "height": 900})
-    browser.close()
+    with contextlib.closing(browser):  # A page that stays would answer for the next test's.
+        yield browser.new_context(
+            permissions=["microphone"], viewport={"width": 1300, "height": 900}
+        )
 
 
 def opened(server: Lab, page: Page, host: str, cells: Sequence[str]) -> Notebook:

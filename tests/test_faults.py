@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import re
 import socket
 import struct
 import threading
@@ -388,7 +389,8 @@ def test_a_refused_handshake_is_tried_again(
         pass
     assert_whole(session, 4)
     problems = session.events.text[session.events.type == "Problem"]
-    assert sum(str(status) in text for text in problems) == times
+    # A port may have those digits too.
+    assert sum(bool(re.search(rf"\b{status}\b", text)) for text in problems) == times
 
 
 def test_a_link_that_is_dead_but_up_is_cut(stack: ExitStack, tmp_path: Path) -> None:

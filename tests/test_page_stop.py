@@ -68,7 +68,7 @@ def test_a_page_that_comes_back_after_the_stop_brings_the_rest(reading: Reading)
         assert page.wish["stop"] is True
         assert 0.0 < reading.source.needs_s
         stopped_ms = 1000 * (reading.source._progress_s or 0.0)
-        frames(page, {n: stopped_ms + 50 * (n - 100) for n in range(1, 150)})
+        frames(page, {n: stopped_ms + 50 * (n - 100) + 20 for n in range(1, 150)})
         assert list(range(1, 111)) == reading.numbers(110)
         assert reading.chunks.get(timeout=DEADLINE_S) is None
     assert ("", "") == reading.source.problem
