@@ -37,7 +37,9 @@ class VirtualMic:
         What a process needs in its environment to see this microphone and no other.
     """
 
-    def __init__(self, folder: Path, device_names: Sequence[str], n_channels: int) -> None:
+    def __init__(
+        self, folder: Path, device_names: Sequence[str], n_channels: int, rate_hz: int
+    ) -> None:
         names = "".join(f"pcm.{name} {{ type pulse }}\n" for name in device_names)
         config = folder / "asound.conf"
         config.write_text(ALSA_CONFIG + names)
@@ -57,7 +59,7 @@ class VirtualMic:
                 "--log-level=error",
                 *("-L", f"module-native-protocol-unix auth-anonymous=1 socket={socket}"),
                 "-L",
-                f"module-null-sink sink_name=vmic rate=16000 channels={n_channels} "
+                f"module-null-sink sink_name=vmic rate={rate_hz} channels={n_channels} "
                 "format=s16le norewinds=1",
             ],
             env={**os.environ, **self.env},
@@ -123,7 +125,9 @@ class VirtualMic:
 
 
 @contextlib.contextmanager
-def virtual_mic(device_names: Sequence[str] = (), n_channels: int = 1) -> Iterator[VirtualMic]:
+def virtual_mic(
+    device_names: Sequence[str] = (), n_channels: int = 1, rate_hz: int = 16_000
+) -> Iterator[VirtualMic]:
     """Start a virtual microphone, ready when this returns, and stop it in any case.
 
     Parameters
@@ -132,9 +136,11 @@ def virtual_mic(device_names: Sequence[str] = (), n_channels: int = 1) -> Iterat
         More names for the same microphone, beside "default".
     n_channels : int
         How many channels it has.
+    rate_hz : int
+        Its rate; what is played at this rate arrives sample-exact.
     """
     with tempfile.TemporaryDirectory(prefix="vmic-") as folder:
-        mic = VirtualMic(Path(folder), device_names, n_channels)
+        mic = VirtualMic(Path(folder), device_names, n_channels, rate_hz)
         try:
             mic.wait_until_ready()
             yield mic

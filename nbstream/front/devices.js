@@ -136,13 +136,21 @@ async function microphone(/** @type {{device: string, n_channels: number, tab: b
 
 const BATCH_S = 0.02; // twice what browsers take by themselves: half as often, and less is dropped under load
 
+/**
+ * Whether a context with a rate of its own has a clock of its own, too: Firefox, which refused it once,
+ * now stretches sound by up to 5 ms, this way and that, to keep such a clock and the device's together.
+ */
+export function stretchesSound(/** @type {any} */ contexts = globalThis.AudioContext) {
+  return "createMediaStreamTrackSource" in contexts.prototype; // which is Firefox's alone
+}
+
 async function contextFor(/** @type {MediaStream} */ stream, /** @type {boolean} */ isNative) {
   let context;
   try {
-    if (isNative) throw new Error("as the device likes it");
+    if (isNative || stretchesSound()) throw new Error("as the device likes it");
     context = new AudioContext({ sampleRate: PCM_RATE_HZ, latencyHint: BATCH_S });
     return { context, source: context.createMediaStreamSource(stream) };
-  } catch { // Firefox: the context must have the rate of the device.
+  } catch { // Older Firefoxes refuse it.
     await context?.close();
     context = new AudioContext({ latencyHint: BATCH_S });
     return { context, source: context.createMediaStreamSource(stream) };

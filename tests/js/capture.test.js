@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ENDED_BY, failureOf } from "../../nbstream/front/devices.js";
+import { ENDED_BY, failureOf, stretchesSound } from "../../nbstream/front/devices.js";
 import { deviceFor, inputNames } from "../../nbstream/front/inputs.js";
 import { CaptureClock, Keeper, onPageClock, packed } from "../../nbstream/front/keeping.js";
 import { Cutter, Resampler, tapModule } from "../../nbstream/front/pcm.js";
@@ -215,4 +215,10 @@ test("a device is found by its name, or a part of it", () => {
 test("names are told once each, and none that says nothing", () => {
   assert.deepEqual(inputNames(inputs), ["Built-in", "USB Audio 2", "USB Audio"]);
   assert.deepEqual(inputNames([{ kind: "audioinput", deviceId: "", label: "" }]), []);
+});
+
+test("a Firefox is asked for sound as its device gives it", () => {
+  class Plain {}
+  class Firefox { createMediaStreamTrackSource() {} }
+  assert.deepEqual([Plain, Firefox].map(stretchesSound), [false, true]);
 });
