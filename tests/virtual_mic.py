@@ -78,19 +78,41 @@ class VirtualMic:
             ["paplay", "--device=vmic", os.fspath(path)], env={**os.environ, **self.env}
         )
 
+    @contextlib.contextmanager
+    def speaking(self, path: str | os.PathLike[str]) -> Iterator[None]:
+        """Speak a WAV file meanwhile, or as much of it as there is time for."""
+        with self.play(path) as player:
+            try:
+                yield
+            finally:
+                player.kill()
+
     def as_input(self, name: str) -> None:
         """Be an input of that name as well: browsers leave out what listens to a loudspeaker."""
+        self._plug(name)
+
+    @contextlib.contextmanager
+    def plugged(self, name: str) -> Iterator[None]:
+        """Be an input of that name meanwhile, as one that is plugged in and pulled out again."""
+        module = self._plug(name)
+        try:
+            yield
+        finally:
+            self._run("pactl", "unload-module", module)
+
+    def _plug(self, name: str) -> str:
         source = (
             "master=vmic.monitor",
             f"source_name={name}",
             f"source_properties=device.description={name}",
         )
-        for command in (
-            ("load-module", "module-remap-source", *source),
-            ("set-default-source", name),
-        ):
-            done = self._run("pactl", *command)
-            assert not done.returncode, done.stderr
+        module = self._pactl("load-module", "module-remap-source", *source)
+        self._pactl("set-default-source", name)
+        return module
+
+    def mute(self, name: str, is_off: bool) -> None:
+        """Switch the input of that name off, as its key or the system's settings do, or on."""
+        self._pactl("set-source-mute", name, str(int(is_off)))
 
     def freeze(self) -> None:
         """Let the microphone give nothing more, without an error, as a hanging device does."""
@@ -118,6 +140,11 @@ class VirtualMic:
                     del os.environ[name]
                 else:
                     os.environ[name] = value
+
+    def _pactl(self, *command: str) -> str:
+        done = self._run("pactl", *command)
+        assert not done.returncode, done.stderr
+        return done.stdout.decode().strip()
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[bytes]:
         env = {**os.environ, **self.env}

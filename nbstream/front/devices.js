@@ -66,8 +66,10 @@ export function openSound(wish, listener) {
     track.onended = () => { told("ended"); end(); };
     track.onmute = () => told("muted");
     track.onunmute = () => told("heard");
+    if (track.muted) told("muted"); // No event says what was so before.
     const look = () => told(document.hidden ? "hidden" : "visible");
     document.addEventListener("visibilitychange", look);
+    if (document.hidden) look();
     undo.push(() => document.removeEventListener("visibilitychange", look));
     const wake = () => context.resume();
     addEventListener("pointerdown", wake);

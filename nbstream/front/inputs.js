@@ -2,6 +2,8 @@
 
 import { mayShareTabs } from "./tab.js";
 
+const ENUMERATE_MS = 3000; // 3 ms of work in Chromium
+
 /** Names of the microphones, each once, as far as the page may know them: after the first permission. */
 export function inputNames(/** @type {{kind: string, deviceId: string, label: string}[]} */ devices) {
   const named = devices.filter(({ kind, deviceId, label }) =>
@@ -25,14 +27,22 @@ export function deviceFor(/** @type {{kind: string, deviceId: string, label: str
 export function tellInputs(model) {
   const media = navigator.mediaDevices;
   let last = "";
+  let isNamed = false;
   const look = async () => {
     const devices = (await media?.enumerateDevices?.().catch(() => [])) ?? [];
     const found = { kind: "devices", names: inputNames(devices), tab: mayShareTabs() };
+    isNamed = found.names.length > 0;
     if (JSON.stringify(found) === last) return;
     last = JSON.stringify(found);
     model.send(found);
   };
   media?.addEventListener?.("devicechange", look);
+  // Chromium on Linux hears of sound cards, not of what a sound server alone knows: Bluetooth, the network.
+  const timer = setInterval(() => { if (isNamed && !document.hidden) look(); }, ENUMERATE_MS);
   look();
-  return { look, stop: () => media?.removeEventListener?.("devicechange", look) };
+  const stop = () => {
+    clearInterval(timer);
+    media?.removeEventListener?.("devicechange", look);
+  };
+  return { look, stop };
 }

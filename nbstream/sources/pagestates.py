@@ -59,6 +59,10 @@ PROBLEMS: Final = {
         "Press Allow at the top of the page.",
     ),
     "held": ("The browser holds the microphone back.", "Click anywhere in the page."),
+    "muted": (
+        "The browser's microphone is switched off.",
+        "Look for its key or switch, or the system's settings.",
+    ),
     "choosing": (
         "The page waits for you to choose the tab whose sound is recorded.",
         f"{_CHOOSE}, and tick “Also share tab audio”.",
@@ -76,10 +80,6 @@ PROBLEMS: Final = {
     "hidden": (
         "The page that records is in the background.",
         "It records on; the browser may slow it down, and nothing is lost by that.",
-    ),
-    "muted": (
-        "The browser's microphone is switched off.",
-        "Look for its key or switch, or the system's settings.",
     ),
 }
 _OF_TAB: Final = ("choosing", "cancelled", "soundless", "unopened", "unshared", "tab")

@@ -1,0 +1,305 @@
+"""How a page and its device may stand while it records, as a person's browser has it.
+
+Playwright has each page believe that it is in sight, and keeps crashed ones; so Chromium runs by
+itself here, and is only looked into.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, CDPSession, Error, Page, Playwright, sync_playwright
+from websockets.sync.client import connect
+
+from tests.browser import FLAGS, START_S, Lab, Notebook, chromium_path, lab, notebook_of
+from tests.page_microphone import (
+    RECORD,
+    SHOW,
+    STOP,
+    audio_s,
+    check,
+    events,
+    folders,
+    new_folder,
+    silent_service,
+    sounds,
+    wait_until,
+    write_speech,
+)
+from tests.scripted import ScriptedServer
+from tests.virtual_mic import VirtualMic, virtual_mic
+
+pytestmark = pytest.mark.browser
+
+PANEL = """
+        import nbstream as nb
+        service = nb.AssemblyAI(endpoint={url!r}, api_key='none')
+        rec = nb.Recorder(service=service, report=False)
+        rec
+        """
+HIDDEN = "The page that records is in the background."
+MUTED = "The browser's microphone is switched off."
+
+
+# The page tells each chunk that it captures, as what it notes itself it may not have on disk: a
+# number for what is in it, and when it had begun.
+WATCH = """() => {
+  const now = () => (performance.timeOrigin + performance.now()) / 1000;
+  const weigh = (sum, x, i) => sum + x * (1 + i % 7);
+  const Node = window.AudioWorkletNode;
+  window.AudioWorkletNode = class extends Node {
+    constructor(...all) {
+      super(...all);
+      this.port.addEventListener("message", ({ data }) => {
+        if (data.pcm) testHeard([new Int16Array(data.pcm).reduce(weigh, 0), now() - 0.05]);
+      });
+    }
+  };
+}"""
+# What is sent to the kernel comes nowhere from now on.
+SWALLOW = """() => {
+  const { send } = WebSocket.prototype;
+  WebSocket.prototype.send = function (data) {
+    if (this.url.includes("/api/")) send.call(this, data);
+  };
+}"""
+CHUNK_FRAMES = 800
+KEPT_S = 4.0  # of sound that the kernel did not have when the page crashed
+YOUNG_S = 3.0  # what is younger may not be on the shelf: 1 s to be ripe, up to 1 s to its turn
+
+
+@dataclass(frozen=True)
+class Chromium:
+    """A browser of its own, and where one can look into it."""
+
+    address: str
+    playwright: Playwright
+
+    def look(self) -> Browser:
+        """See its tabs, and change nothing about them."""
+        return self.playwright.chromium.connect_over_cdp(self.address, no_defaults=True)
+
+    def revive(self) -> None:
+        """Have the tab that crashed show an empty page: looked into, it can't be seen."""
+        with urllib.request.urlopen(f"{self.address}/json/list") as answer:
+            (tab,) = [one for one in json.load(answer) if one["type"] == "page"]
+        with connect(tab["webSocketDebuggerUrl"]) as socket:
+            navigate = {"id": 1, "method": "Page.navigate", "params": {"url": "about:blank"}}
+            socket.send(json.dumps(navigate))
+            socket.recv()
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[VirtualMic]:
+    """A device as a sound server gives it, which can be switched off, and others plugged in."""
+    with virtual_mic() as device:
+        device.as_input("desk")
+        yield device
+
+
+@pytest.fixture(scope="module")
+def chromium(device: VirtualMic, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    profile = tmp_path_factory.mktemp("chromium")
+    command = [
+        *(chromium_path(), "--headless=new", *FLAGS, "--window-size=1300,900"),
+        *("--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"),
+    ]
+    env, quiet = {**os.environ, **device.env}, subprocess.DEVNULL
+    port, never = profile / "DevToolsActivePort", threading.Event()
+    with (
+        sync_playwright() as playwright,
+        subprocess.Popen(command, env=env, stdout=quiet, stderr=quiet) as process,
+    ):
+        try:
+            deadline_s = time.monotonic() + START_S
+            while not (port.exists() and port.read_text().strip()):
+                assert process.poll() is None, "Chromium has ended"
+                assert time.monotonic() < deadline_s, "Chromium does not start"
+                never.wait(0.05)
+            yield Chromium(f"http://127.0.0.1:{port.read_text().split()[0]}", playwright)
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[ScriptedServer]:
+    with silent_service() as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with lab(tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+def opened(server: Lab, browser: Browser, name: str, *cells: str) -> Notebook:
+    """A notebook in the browser's only tab, which may use the microphone."""
+    (server.folder / name).write_text(json.dumps(notebook_of(cells)))
+    notebook = found(server, browser, name)
+    notebook.load()
+    return notebook
+
+
+def found(server: Lab, browser: Browser, name: str) -> Notebook:
+    """The browser's only tab, for a notebook that may use the microphone."""
+    (context,) = browser.contexts
+    context.grant_permissions(["microphone"], origin=server.url)
+    (page,) = context.pages
+    page.bring_to_front()  # has the focus, by which JupyterLab finds what is in front
+    return Notebook(page, f"{server.url}/doc/tree/{name}")
+
+
+class Window:
+    """The window of a page, which can be put away."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._session: CDPSession = page.context.new_cdp_session(page)
+        self._id = self._session.send("Browser.getWindowForTarget")["windowId"]
+
+    def put(self, state: str, visibility: str) -> None:
+        """Minimise it, or make it normal again; the page knows when this returns."""
+        bounds = {"windowId": self._id, "bounds": {"windowState": state}}
+        self._session.send("Browser.setWindowBounds", bounds)
+        is_so = f"() => document.visibilityState === {visibility!r}"
+        self._page.wait_for_function(is_so, polling=50)
+
+    def hide(self) -> None:
+        self.put("minimized", "hidden")
+
+    def show(self) -> None:
+        self.put("normal", "visible")
+
+
+def says(notebook: Notebook, selector: str) -> str:
+    """What stands there, in sight or not; empty if there is no such thing."""
+    find = "selector => document.querySelector(selector)?.textContent ?? ''"
+    text: str = notebook.page.evaluate(find, selector)
+    return text
+
+
+def test_a_page_says_how_it_stands_and_takes_it_back(
+    server: Lab,
+    chromium: Chromium,
+    service: ScriptedServer,
+    device: VirtualMic,
+    tmp_path: Path,
+) -> None:
+    """A microphone that is plugged in can be chosen; one that is switched off is said to be.
+
+    So is a page out of sight, from the beginning; all of what is said meanwhile is recorded.
+    """
+    before = folders(server)
+    with contextlib.ExitStack() as undo:
+        browser = undo.enter_context(contextlib.closing(chromium.look()))
+        notebook = opened(server, browser, "states.ipynb", PANEL.format(url=service.url))
+        page = notebook.page
+        window = Window(page)
+        notebook.run(0)
+        picker = page.get_by_label("Source", exact=True)
+        picker.get_by_text("Browser microphone", exact=True).wait_for(state="attached")
+        named = picker.get_by_text("headset")
+        assert 0 == named.count()
+        undo.enter_context(device.plugged("headset"))
+        named.wait_for(state="attached")
+        picker.select_option(label=named.text_content() or "")
+
+        device.mute("headset", True)
+        window.hide()
+        page.evaluate("() => document.querySelector('.nbs-record').click()")
+        wait_until(lambda: says(notebook, ".nbs-message") == MUTED, notebook)
+        device.mute("headset", False)
+        wait_until(lambda: says(notebook, ".nbs-message") == HIDDEN, notebook)
+        folder = new_folder(server, before)
+        speaking = device.play(write_speech(tmp_path / "speech.wav"))
+        wait_until(lambda: speaking.poll() is not None, notebook)
+        before_s = audio_s(folder)
+        wait_until(lambda: audio_s(folder) > before_s + 1, notebook)
+        assert HIDDEN == says(notebook, ".nbs-message")
+        window.show()
+        wait_until(lambda: says(notebook, ".nbs-message") == "", notebook)
+        device.mute("headset", True)
+        wait_until(lambda: says(notebook, ".nbs-message") == MUTED, notebook)
+        device.mute("headset", False)
+        wait_until(lambda: says(notebook, ".nbs-message") == "", notebook)
+
+        page.get_by_role("button", name="Stop", exact=True).click()
+        wait_until(lambda: says(notebook, ".nbs-state") == "Stopped", notebook)
+        assert "headset" in check(folder)["source"]["label"]
+        assert notebook.complaints == []
+
+
+def recorded(folder: Path) -> list[int]:
+    """A number for each chunk that is on disk, as `WATCH` makes it."""
+    audio = sounds(folder / "audio.wav").astype(np.int64)
+    chunks = audio[: len(audio) // CHUNK_FRAMES * CHUNK_FRAMES].reshape(-1, CHUNK_FRAMES)
+    return [int(x) for x in chunks @ (1 + np.arange(CHUNK_FRAMES) % 7)]
+
+
+def watched(notebook: Notebook) -> list[tuple[int, float]]:
+    """What the page captures from now on, as it comes; see `WATCH`."""
+    heard: list[tuple[int, float]] = []
+    notebook.page.expose_function("testHeard", lambda one: heard.append((one[0], one[1])))
+    return heard
+
+
+def test_what_a_page_kept_outlives_its_crash(
+    server: Lab,
+    chromium: Chromium,
+    service: ScriptedServer,
+    device: VirtualMic,
+    tmp_path: Path,
+) -> None:
+    """Loaded again in the same tab it brings that and records on; the rest has its length."""
+    before = folders(server)
+    with (
+        contextlib.closing(chromium.look()) as browser,
+        device.speaking(write_speech(tmp_path / "speech.wav", 30)),
+    ):
+        cells = [SHOW, RECORD.format(url=service.url), STOP]
+        notebook = opened(server, browser, "crash.ipynb", *cells)
+        heard = watched(notebook)
+        notebook.page.evaluate(WATCH)
+        notebook.run(0)
+        notebook.command("docmanager:save")
+        notebook.run(1)
+        folder = new_folder(server, before)
+        wait_until(lambda: audio_s(folder) > 1, notebook)
+        notebook.page.evaluate(SWALLOW)
+        notebook.page.wait_for_timeout(KEPT_S * 1000)
+        here = len(recorded(folder))
+        with notebook.page.expect_event("crash"), contextlib.suppress(Error):
+            notebook.page.goto("chrome://crash")
+        first = list(heard)
+        chromium.revive()
+    with contextlib.closing(chromium.look()) as browser:
+        notebook = found(server, browser, "crash.ipynb")
+        heard = watched(notebook)
+        notebook.page.add_init_script(f"({WATCH})()")
+        notebook.load()
+        wait_until(lambda: len(events(folder, "Overflow")) > 0, notebook)
+        at_s = audio_s(folder)
+        wait_until(lambda: audio_s(folder) > at_s + 1, notebook)
+        notebook.run(2)
+        notebook.output(2).get_by_text("stopped stopped").wait_for()
+    (lost,) = events(folder, "Overflow")
+    n_first = lost["frame"] // CHUNK_FRAMES
+    second = recorded(folder)[n_first:]
+    assert [number for number, _ in first[:n_first]] == recorded(folder)[:n_first]
+    assert n_first > len(first) - YOUNG_S * 20
+    assert n_first > here + 5
+    assert [number for number, _ in heard[: len(second)]] == second
+    away_s = heard[0][1] - (first[n_first - 1][1] + 0.05)
+    assert abs(lost["lost_frames"] / 16_000 - away_s) < 1.5
