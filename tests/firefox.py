@@ -161,16 +161,23 @@ def firefox(
                 yield FirefoxPage(line)
         finally:
             process.terminate()
-            process.wait(START_S)
+            try:
+                process.wait(START_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _address(process: subprocess.Popen[str]) -> str:
     """Where it listens, as it says; all that it says later is thrown away."""
     assert process.stderr
     said = ""
+    patience = threading.Timer(START_S, process.kill)
+    patience.start()
     for line in process.stderr:
         said += line
         if found := re.search(r"WebDriver BiDi listening on (ws://\S+)", line):
+            patience.cancel()
             threading.Thread(target=process.stderr.read, daemon=True).start()
             return f"{found[1]}/session"
     raise AssertionError(f"Firefox did not start: {said}")
