@@ -19,7 +19,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, CDPSession, Error, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    CDPSession,
+    Error,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 from websockets.sync.client import connect
 
 from tests.browser import FLAGS, START_S, Lab, Notebook, chromium_path, lab, notebook_of
@@ -75,8 +83,10 @@ SWALLOW = """() => {
   };
 }"""
 CHUNK_FRAMES = 800
-KEPT_S = 4.0  # of sound that the kernel did not have when the page crashed
-YOUNG_S = 3.0  # what is younger may not be on the shelf: 1 s to be ripe, up to 1 s to its turn
+KEPT_S = 3.0  # of sound that the kernel did not have when the page crashed
+YOUNG_S = 2.5  # what is younger may not be on the shelf: 1 s to be ripe, up to 1 s to its turn
+BUSY_S = 1.5  # a device that a busy machine has kept waiting is heard so much later
+SAID_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -197,9 +207,9 @@ def test_a_page_says_how_it_stands_and_takes_it_back(
     device: VirtualMic,
     tmp_path: Path,
 ) -> None:
-    """A microphone that is plugged in can be chosen; one that is switched off is said to be.
+    """A microphone that is plugged in can be chosen, and one that is switched off is said to be.
 
-    So is a page out of sight, from the beginning; all of what is said meanwhile is recorded.
+    So is a page out of sight, from the beginning on; what is said meanwhile is all recorded.
     """
     before = folders(server)
     with contextlib.ExitStack() as undo:
@@ -212,7 +222,8 @@ def test_a_page_says_how_it_stands_and_takes_it_back(
         picker.get_by_text("Browser microphone", exact=True).wait_for(state="attached")
         named = picker.get_by_text("headset")
         assert 0 == named.count()
-        undo.enter_context(device.plugged("headset"))
+        plug = undo.enter_context(contextlib.ExitStack())
+        plug.enter_context(device.plugged("headset"))
         named.wait_for(state="attached")
         picker.select_option(label=named.text_content() or "")
 
@@ -223,7 +234,7 @@ def test_a_page_says_how_it_stands_and_takes_it_back(
         device.mute("headset", False)
         wait_until(lambda: says(notebook, ".nbs-message") == HIDDEN, notebook)
         folder = new_folder(server, before)
-        speaking = device.play(write_speech(tmp_path / "speech.wav"))
+        speaking = device.play(write_speech(tmp_path / "speech.wav", SAID_S))
         wait_until(lambda: speaking.poll() is not None, notebook)
         before_s = audio_s(folder)
         wait_until(lambda: audio_s(folder) > before_s + 1, notebook)
@@ -237,7 +248,10 @@ def test_a_page_says_how_it_stands_and_takes_it_back(
 
         page.get_by_role("button", name="Stop", exact=True).click()
         wait_until(lambda: says(notebook, ".nbs-state") == "Stopped", notebook)
-        assert "headset" in check(folder)["source"]["label"]
+        assert "headset" in check(folder, SAID_S)["source"]["label"]
+        plug.close()
+        named.wait_for(state="detached")
+        expect(picker).to_have_value("Browser microphone")
         assert notebook.complaints == []
 
 
@@ -295,11 +309,11 @@ def test_what_a_page_kept_outlives_its_crash(
         notebook.run(2)
         notebook.output(2).get_by_text("stopped stopped").wait_for()
     (lost,) = events(folder, "Overflow")
-    n_first = lost["frame"] // CHUNK_FRAMES
-    second = recorded(folder)[n_first:]
-    assert [number for number, _ in first[:n_first]] == recorded(folder)[:n_first]
-    assert n_first > len(first) - YOUNG_S * 20
-    assert n_first > here + 5
-    assert [number for number, _ in heard[: len(second)]] == second
-    away_s = heard[0][1] - (first[n_first - 1][1] + 0.05)
-    assert abs(lost["lost_frames"] / 16_000 - away_s) < 1.5
+    n_kept = lost["frame"] // CHUNK_FRAMES
+    on_disk = recorded(folder)
+    captured = [number for number, _ in [*first[:n_kept], *heard]]
+    assert captured[: len(on_disk)] == on_disk
+    assert n_kept > here  # what the kernel did not have
+    assert n_kept > len(first) - YOUNG_S * 20
+    away_s = heard[0][1] - first[n_kept][1]
+    assert abs(lost["lost_frames"] / 16_000 - away_s) < BUSY_S
