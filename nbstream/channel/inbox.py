@@ -120,7 +120,7 @@ class Inbox(Room):
         self._spawn(line.send(json.dumps(answer)))
         return ""
 
-    async def take(self, line: Line, message: str | bytes) -> bool:
+    def take(self, line: Line, message: str | bytes) -> bool:
         """See `Room`."""
         guest = next((g for g in self._guests.values() if g.line is line), None)
         if guest is None or isinstance(message, bytes):
@@ -132,7 +132,7 @@ class Inbox(Room):
             if said.get("n") == guest.next and guest.next is not None:
                 guest.next += 1
                 self._due.put(said)
-            await line.send(json.dumps({"kind": "have", "next": guest.next}))
+            self._spawn(line.send(json.dumps({"kind": "have", "next": guest.next})))
         return True
 
     def gone(self, line: Line) -> None:

@@ -98,7 +98,7 @@ class Room(ABC):
         """Take `line` as one of a page, and say go; or tell why not."""
 
     @abstractmethod
-    async def take(self, line: Line, message: str | bytes) -> bool:
+    def take(self, line: Line, message: str | bytes) -> bool:
         """Take what came by `line`; whether more may come."""
 
     @abstractmethod
@@ -154,7 +154,8 @@ class Room(ABC):
         messages: list[str | bytes] = [*([text] if isinstance(text, str) else []), *frames]
         for message in messages:
             if len(message) <= MAX_MESSAGE_BYTES:
-                self._spawn(self.take(line, message))
+                with contextlib.suppress(Exception):  # one that makes no sense
+                    self.take(line, message)
 
     def _forget(self, line: Line) -> None:
         self._by_widget = {page: it for page, it in self._by_widget.items() if it is not line}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -84,11 +85,14 @@ class Server:
     async def _run(self, ready: Callable[[], object]) -> None:
         from websockets.asyncio.server import serve
 
+        from nbstream.channel.express import Express
+
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         async with serve(
             self._serve,
             HOST,
             0,
+            create_connection=Express,
             process_request=self._check_origin,
             max_size=MAX_MESSAGE_BYTES,
             compression=None,
@@ -112,6 +116,9 @@ class Server:
     async def _serve(self, websocket: ServerConnection) -> None:
         from websockets.exceptions import ConnectionClosed
 
+        from nbstream.channel.express import Express
+
+        assert isinstance(websocket, Express)
         room: Room | None = None
         if hasattr(websocket.transport, "max_size"):
             websocket.transport.max_size = READ_BYTES
@@ -128,8 +135,9 @@ class Server:
             if room is None or why:
                 await websocket.close(REFUSED, why)
                 return
+            websocket.taker = functools.partial(room.take, websocket)
             async for message in websocket:
-                if not await room.take(websocket, message):
+                if not room.take(websocket, message):
                     break
         except (ConnectionClosed, TimeoutError):
             pass

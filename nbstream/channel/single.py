@@ -106,7 +106,7 @@ class Channel(Room):
         self._spawn(line.send(json.dumps(answer)))
         return ""
 
-    async def take(self, line: Line, message: str | bytes) -> bool:
+    def take(self, line: Line, message: str | bytes) -> bool:
         """See `Room`."""
         if self._line is not line:
             return False
@@ -122,7 +122,7 @@ class Channel(Room):
         if said.get("kind") == "ping":
             answer = {"kind": "pong"} | stamp(said) | (answer or {})
         if answer is not None:
-            await line.send(json.dumps(answer))
+            self._spawn(line.send(json.dumps(answer)))
         return True
 
     def gone(self, line: Line) -> None:

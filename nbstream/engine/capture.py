@@ -164,7 +164,8 @@ class Capture:
             self._listen(pcm)
         if chunk.overflows and (lost_frames or not chunk.lost_frames):
             self._lost(context, frame, chunk, lost_frames)
-        context.changed.set()
+        if not context.changed.is_set():
+            context.changed.set()
         context.wake()  # last: who sends then need not wait for us
         return folder.n_frames != self._limit_frames
 

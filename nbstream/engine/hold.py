@@ -90,7 +90,9 @@ class Hold:
         list of (frame, seconds)
 
         """
-        found = []
+        found: list[tuple[int, float]] = []
+        if not self._pauses:  # as for most chunks
+            return found
         with self._lock:
             for pause in self._pauses:
                 if n_frames is not None:
@@ -106,6 +108,8 @@ class Hold:
     def takes(self, chunk: Chunk, n_frames: int) -> bool:
         """Whether a chunk lies wholly outside of pauses; `n_frames` are on disk before it."""
         start_s = chunk.captured_s - chunk.n_frames / SAMPLE_RATE_HZ
+        if not self._pauses and start_s >= self.resumed_s:  # as for most
+            return True
         lost_s = start_s - chunk.lost_frames / SAMPLE_RATE_HZ
         with self._lock:
             self._pauses = [

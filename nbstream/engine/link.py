@@ -25,6 +25,7 @@ SILENT_TIMEOUT_S: Final = 10.0
 MUTE_TIMEOUT_S: Final = 16.0
 # Audio that was sent faster than it was spoken may keep a service busy for so long at most.
 LONGEST_BUSY_S: Final = 60.0
+LOOK_S: Final = 0.25  # between two looks; each chunk asks for one
 # Nobody looked for so long: it was us who slept (a suspended laptop, a stopped process).
 OWN_SLEEP_S: Final = 5.0
 # A send that took so long had to wait until the peer took something.
@@ -126,6 +127,8 @@ class Link:
     def look(self) -> None:
         """Ping a quiet peer now and then; cut one that is dead or mute, whatever TCP says."""
         now_s, looked_s = self._context.now_s(), self._looked_s
+        if now_s - looked_s < LOOK_S:
+            return
         self._looked_s = now_s
         if self.closed_s is not None or self.ending is not None:
             return
