@@ -57,12 +57,20 @@ def firefox_path() -> str:
 
 
 class FirefoxPage:
-    """The one page of a Firefox."""
+    """The one page of a Firefox.
+
+    Attributes
+    ----------
+    complaints : list of str
+        Errors that its console shows, as far as they were heard by the last call.
+    """
 
     def __init__(self, line: ClientConnection) -> None:
+        self.complaints: list[str] = []
         self._line = line
         self._ids = itertools.count()
         self._call("session.new", capabilities={})
+        self._call("session.subscribe", events=["log.entryAdded"])
         # The window that it opens by itself never has the focus, without which nothing is current.
         self._context = self._call("browsingContext.create", type="window")["context"]
         self._call("browsingContext.setViewport", context=self._context, viewport=VIEWPORT)
@@ -121,10 +129,17 @@ class FirefoxPage:
         while True:
             answer = json.loads(self._line.recv(DEADLINE_S))
             if answer.get("id") != number:
-                continue  # an event
+                self._hear(answer)
+                continue
             if answer["type"] == "error":
                 raise FirefoxError(f"{method}: {answer['error']}: {answer['message']}")
             return answer["result"]
+
+    def _hear(self, event: Any) -> None:
+        entry = event.get("params", {})
+        if entry.get("level") == "error":
+            frames = (entry.get("stackTrace") or {}).get("callFrames", [])
+            self.complaints.append(f"{entry['text']} {[frame['url'] for frame in frames]}")
 
 
 @contextlib.contextmanager
