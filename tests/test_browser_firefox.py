@@ -187,7 +187,8 @@ def test_nothing_is_lost_nor_by_a_page_that_is_loaded_again(
     assert len(captured) - len(on_disk) < 20  # behind the stop
     assert one.went_s is not None
     away_s = other.began_s - one.went_s
-    assert -0.2 < lost_s(folder, len(one.chunks)) - away_s < BUSY_S
+    # When the page began to capture, the test hears from the page, which is busy then.
+    assert abs(lost_s(folder, len(one.chunks)) - away_s) < BUSY_S
     assert 1 == len(events(folder, "Overflow", "Problem"))
 
     source = json.loads((folder / "session.json").read_text())["source"]
