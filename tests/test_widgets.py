@@ -26,7 +26,7 @@ from nbstream.widgets import Recorder, places
 from nbstream.widgets.choices import KEY_NOTE
 from nbstream.widgets.remembered import path, remember, remembered
 from nbstream.widgets.static import NEWEST, static_html
-from nbstream.widgets.status import SILENT, status_view
+from nbstream.widgets.status import SILENT, Status, status_view
 from tests.conftest import ROOT
 from tests.fakes import Given, noise
 from tests.scripted import Peer, Script, ScriptedServer, hello, turn
@@ -413,6 +413,33 @@ def test_the_level_rests_when_nothing_is_recorded() -> None:
     assert (live["level_dbfs"], live["is_clipped"], live["folder"]) == (-12.3, True, "")
     assert (over["level_dbfs"], over["is_clipped"], over["folder"]) == (-96.0, False, "f")
     assert refused["folder"] == ""  # nothing was recorded, so nothing is kept
+
+
+def test_a_page_is_told_of_a_level_less_often_than_of_a_state(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What only moves waits for the next but one; what has changed, or is the last, is told."""
+    now_s = 100.0
+    monkeypatch.setattr("nbstream.widgets.status.time.monotonic", lambda: now_s)
+    status, told = Status(), list[tuple[str, float]]()
+    status.observe(lambda to: told.append((to.new["word"], to.new["elapsed_s"])), "view")
+    for state, audio_s in [
+        (State.RECORDING, 0.1),
+        (State.RECORDING, 0.2),
+        (State.RECORDING, 0.3),
+        (State.RECONNECTING, 0.4),
+        (State.STOPPED, 0.4),
+        (State.STOPPED, 0.5),
+    ]:
+        status.show(Snapshot(state, audio_s=audio_s))
+        now_s += 0.1
+    assert [
+        ("Recording", 0.1),
+        ("Recording", 0.3),
+        ("Reconnecting", 0.4),
+        ("Stopped", 0.4),
+        ("Stopped", 0.5),
+    ] == told
 
 
 def test_the_javascript_passes_its_own_tests() -> None:

@@ -13,6 +13,7 @@ const LANE_PX = 124;
 const SMALL_LANE_PX = 78; // of several
 const TEXT_PX = 20; // of a lane, for words
 const OVERVIEW_PX = 44;
+const OVERVIEW_MS = 500; // between two paintings while it only grows
 const APART_PX = 6; // between lanes
 const NEAR_PX = 5; // what is nearer is meant
 const WORDS_AROUND = 24;
@@ -59,6 +60,7 @@ export function waveform(store, el, { help: keyHelp = HELP, onShown = () => {} }
   let followed = store.head.is_live; // a session that was followed stays where it ended
   let folder = store.head.folder;
   let pointer = /** @type {{x: number, y: number} | null} */ (null); // over the detail, in its pixels
+  let overviewed_ms = -Infinity; // when the whole was painted
   let shown = span(); // what was painted last, and so what a pointer points at
 
   function all_s() {
@@ -99,7 +101,7 @@ export function waveform(store, el, { help: keyHelp = HELP, onShown = () => {} }
 
   // -- painting --------------------------------------------------------------------------------
 
-  function draw() {
+  function draw(/** @type {Set<string>} */ changed = new Set(["all"])) {
     if (folder !== store.head.folder) [folder, followed] = [store.head.folder, false];
     followed ||= store.head.is_live;
     const n_lanes = store.sound.n_channels;
@@ -109,7 +111,7 @@ export function waveform(store, el, { help: keyHelp = HELP, onShown = () => {} }
     if (overviewCanvas.style.height === "") overviewCanvas.style.height = `${OVERVIEW_PX}px`;
     if (!detailCanvas.clientWidth) return; // not shown now; the observer calls again
     drawDetail();
-    drawOverview();
+    if (isDue(changed)) drawOverview();
     drawWords();
     live.hidden = !store.head.is_live;
     mark(live, "aria-pressed", String(isFollowing()));
@@ -119,6 +121,14 @@ export function waveform(store, el, { help: keyHelp = HELP, onShown = () => {} }
     const turns = n_turns === 1 ? "1 turn" : `${n_turns} turns`;
     mark(detail, "aria-label", `Sound from ${text}, ${turns}${isFollowing() ? ", follows what is said" : ""}`);
     mark(overview, "aria-label", `The whole session, ${timeText(all_s())}; shown above: ${text}`);
+  }
+
+  /** Whether the whole is to be painted as well: of a long session, a tenth of a second more is not seen. */
+  function isDue(/** @type {Set<string>} */ changed) {
+    const isMoreOfIt = store.head.is_live && [...changed].every((what) => what === "head" || what === "sound");
+    if (isMoreOfIt && performance.now() - overviewed_ms < OVERVIEW_MS) return false;
+    overviewed_ms = performance.now();
+    return true;
   }
 
   function drawDetail() {
@@ -332,7 +342,7 @@ export function waveform(store, el, { help: keyHelp = HELP, onShown = () => {} }
 
   // -- what makes it be painted ----------------------------------------------------------------
 
-  const off = store.on(() => safely());
+  const off = store.on((changed) => safely(changed));
   const resized = new ResizeObserver(soon);
   resized.observe(el);
   const themed = new MutationObserver(soon);

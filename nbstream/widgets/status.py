@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ WORDS: Final = {
 
 BEHIND_S: Final = 2.0  # less is on its way
 SILENT_S: Final = 5.0  # a microphone in use is not silent for so long
+METER_S: Final = 0.19  # between two that only differ in level and time: every second snapshot
 SILENT: Final = "Nothing heard for 5 s: is the right microphone chosen?"
 
 
@@ -36,6 +38,7 @@ class Status(anywidget.AnyWidget):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self._esm, self._css = front.module("status.js"), front.style("status.js")
+        self._shown_s = -math.inf
         super().__init__()
 
     def on_sign_of_life(self, callback: Callable[[], None]) -> None:
@@ -49,7 +52,12 @@ class Status(anywidget.AnyWidget):  # type: ignore[misc]
 
     def show(self, snapshot: Snapshot, *, note: str = "", is_free: bool = False) -> None:
         """Show `snapshot`, and `note` where there is nothing more urgent to say."""
-        self.view = status_view(snapshot, note=note, is_free=is_free)
+        view, now_s = status_view(snapshot, note=note, is_free=is_free), time.monotonic()
+        moves = {key for key in view if view[key] != self.view.get(key)}
+        is_small = view["is_live"] and moves <= {"level_dbfs", "elapsed_s"}
+        if not is_small or now_s - self._shown_s >= METER_S:
+            self._shown_s = now_s
+            self.view = view
 
 
 def status_view(snapshot: Snapshot, *, note: str = "", is_free: bool = False) -> dict[str, Any]:
