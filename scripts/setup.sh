@@ -20,6 +20,7 @@ if [ "$what" = test ]; then
     packages+=(chromium fonts-dejavu-core pulseaudio pulseaudio-utils libasound2-plugins)
     packages+=(praat ffmpeg sox g++)  # they open what is exported; g++ compiles meeteval
     command -v npm >/dev/null || packages+=(nodejs npm)
+    command -v firefox >/dev/null || packages+=(firefox-esr)
 fi
 
 extras=all,lab
