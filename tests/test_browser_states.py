@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,17 +36,19 @@ from tests.page_microphone import (
     SHOW,
     STOP,
     audio_s,
-    check,
+    correlation,
     events,
+    flags,
     folders,
     new_folder,
+    said,
     silent_service,
     sounds,
     wait_until,
     write_speech,
 )
 from tests.scripted import ScriptedServer
-from tests.virtual_mic import VirtualMic, virtual_mic
+from tests.virtual_mic import virtual_mic
 
 pytestmark = pytest.mark.browser
 
@@ -110,26 +112,18 @@ class Chromium:
             socket.recv()
 
 
-@pytest.fixture(scope="module")
-def device() -> Iterator[VirtualMic]:
-    """A device as a sound server gives it, which can be switched off, and others plugged in."""
-    with virtual_mic() as device:
-        device.as_input("desk")
-        yield device
-
-
-@pytest.fixture(scope="module")
-def chromium(device: VirtualMic, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    profile = tmp_path_factory.mktemp("chromium")
+@contextlib.contextmanager
+def chromium(profile: Path, flags: Sequence[str], env: Mapping[str, str]) -> Iterator[Chromium]:
+    """A browser with a profile of its own."""
     command = [
-        *(chromium_path(), "--headless=new", *FLAGS, "--window-size=1300,900"),
+        *(chromium_path(), "--headless=new", *flags, "--window-size=1300,900"),
         *("--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"),
     ]
-    env, quiet = {**os.environ, **device.env}, subprocess.DEVNULL
     port, never = profile / "DevToolsActivePort", threading.Event()
+    quiet = subprocess.DEVNULL
     with (
         sync_playwright() as playwright,
-        subprocess.Popen(command, env=env, stdout=quiet, stderr=quiet) as process,
+        subprocess.Popen(command, env={**os.environ, **env}, stdout=quiet, stderr=quiet) as process,
     ):
         try:
             deadline_s = time.monotonic() + START_S
@@ -201,54 +195,51 @@ def says(notebook: Notebook, selector: str) -> str:
 
 
 def test_a_page_says_how_it_stands_and_takes_it_back(
-    server: Lab,
-    chromium: Chromium,
-    service: ScriptedServer,
-    device: VirtualMic,
-    tmp_path: Path,
+    server: Lab, service: ScriptedServer, tmp_path: Path
 ) -> None:
     """A microphone that is plugged in can be chosen, and one that is switched off is said to be.
 
-    So is a page out of sight, from the beginning on; what is said meanwhile is all recorded.
+    So is a page out of sight, from the beginning on; each as long as it is so.
     """
     before = folders(server)
+    headset = f"headset{tmp_path.name[-1]}"  # tried once more, it is not the one of the last time
     with contextlib.ExitStack() as undo:
-        browser = undo.enter_context(contextlib.closing(chromium.look()))
+        device = undo.enter_context(virtual_mic())
+        device.as_input("desk")
+        own = undo.enter_context(chromium(tmp_path, FLAGS, device.env))
+        browser = undo.enter_context(contextlib.closing(own.look()))
         notebook = opened(server, browser, "states.ipynb", PANEL.format(url=service.url))
         page = notebook.page
         window = Window(page)
         notebook.run(0)
         picker = page.get_by_label("Source", exact=True)
         picker.get_by_text("Browser microphone", exact=True).wait_for(state="attached")
-        named = picker.get_by_text("headset")
+        named = picker.get_by_text(headset)
         assert 0 == named.count()
         plug = undo.enter_context(contextlib.ExitStack())
-        plug.enter_context(device.plugged("headset"))
+        plug.enter_context(device.plugged(headset))
         named.wait_for(state="attached")
         picker.select_option(label=named.text_content() or "")
 
-        device.mute("headset", True)
+        device.mute(headset, True)
         window.hide()
         page.evaluate("() => document.querySelector('.nbs-record').click()")
         wait_until(lambda: says(notebook, ".nbs-message") == MUTED, notebook)
-        device.mute("headset", False)
+        device.mute(headset, False)
         wait_until(lambda: says(notebook, ".nbs-message") == HIDDEN, notebook)
         folder = new_folder(server, before)
-        speaking = device.play(write_speech(tmp_path / "speech.wav", SAID_S))
-        wait_until(lambda: speaking.poll() is not None, notebook)
-        before_s = audio_s(folder)
-        wait_until(lambda: audio_s(folder) > before_s + 1, notebook)
+        wait_until(lambda: audio_s(folder) > 1, notebook)
         assert HIDDEN == says(notebook, ".nbs-message")
         window.show()
         wait_until(lambda: says(notebook, ".nbs-message") == "", notebook)
-        device.mute("headset", True)
+        device.mute(headset, True)
         wait_until(lambda: says(notebook, ".nbs-message") == MUTED, notebook)
-        device.mute("headset", False)
+        device.mute(headset, False)
         wait_until(lambda: says(notebook, ".nbs-message") == "", notebook)
 
         page.get_by_role("button", name="Stop", exact=True).click()
         wait_until(lambda: says(notebook, ".nbs-state") == "Stopped", notebook)
-        assert "headset" in check(folder, SAID_S)["source"]["label"]
+        assert headset in (folder / "session.json").read_text()
         plug.close()
         named.wait_for(state="detached")
         expect(picker).to_have_value("Browser microphone")
@@ -269,19 +260,15 @@ def watched(notebook: Notebook) -> list[tuple[int, float]]:
     return heard
 
 
-def test_what_a_page_kept_outlives_its_crash(
-    server: Lab,
-    chromium: Chromium,
-    service: ScriptedServer,
-    device: VirtualMic,
-    tmp_path: Path,
+def test_a_page_out_of_sight_loses_nothing_until_it_crashes(
+    server: Lab, service: ScriptedServer, tmp_path: Path
 ) -> None:
-    """Loaded again in the same tab it brings that and records on; the rest has its length."""
+    """Loaded again in the same tab it brings what it kept and records on; the rest is counted."""
     before = folders(server)
-    with (
-        contextlib.closing(chromium.look()) as browser,
-        device.speaking(write_speech(tmp_path / "speech.wav", 30)),
-    ):
+    speech = write_speech(tmp_path / "speech.wav", SAID_S)
+    with contextlib.ExitStack() as undo:
+        own = undo.enter_context(chromium(tmp_path, flags(speech), {}))
+        browser = undo.enter_context(contextlib.closing(own.look()))
         cells = [SHOW, RECORD.format(url=service.url), STOP]
         notebook = opened(server, browser, "crash.ipynb", *cells)
         heard = watched(notebook)
@@ -290,15 +277,20 @@ def test_what_a_page_kept_outlives_its_crash(
         notebook.command("docmanager:save")
         notebook.run(1)
         folder = new_folder(server, before)
-        wait_until(lambda: audio_s(folder) > 1, notebook)
+        window = Window(notebook.page)
+        window.hide()
+        wait_until(lambda: audio_s(folder) > SAID_S + 1, notebook)
+        assert 0.999 < correlation(sounds(folder / "audio.wav"), said(SAID_S))
+        assert [] == events(folder, "Overflow")
+        window.show()
         notebook.page.evaluate(SWALLOW)
         notebook.page.wait_for_timeout(KEPT_S * 1000)
         here = len(recorded(folder))
         with notebook.page.expect_event("crash"), contextlib.suppress(Error):
             notebook.page.goto("chrome://crash")
         first = list(heard)
-        chromium.revive()
-    with contextlib.closing(chromium.look()) as browser:
+        own.revive()
+        browser = undo.enter_context(contextlib.closing(own.look()))
         notebook = found(server, browser, "crash.ipynb")
         heard = watched(notebook)
         notebook.page.add_init_script(f"({WATCH})()")

@@ -78,15 +78,6 @@ class VirtualMic:
             ["paplay", "--device=vmic", os.fspath(path)], env={**os.environ, **self.env}
         )
 
-    @contextlib.contextmanager
-    def speaking(self, path: str | os.PathLike[str]) -> Iterator[None]:
-        """Speak a WAV file meanwhile, or as much of it as there is time for."""
-        with self.play(path) as player:
-            try:
-                yield
-            finally:
-                player.kill()
-
     def as_input(self, name: str) -> None:
         """Be an input of that name as well: browsers leave out what listens to a loudspeaker."""
         self._plug(name)
