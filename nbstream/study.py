@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,7 +57,8 @@ class Study:
     ) -> pd.DataFrame:
         """`timing.turns` of this folder; see `Session.timing`."""
         rows = tables.in_order(rows)
-        records, rate_hz = self._folder.chunk_records(), self._folder.sample_rate_hz
+        clock, records = self._clock(), self._folder.chunk_records()
+        rate_hz = self._folder.sample_rate_hz
         speakers, spans = None, None
         if reference is not None:
             speakers, spans = timing.speakers(rows, _reference(reference))
@@ -77,7 +79,7 @@ class Study:
             )
         table = timing.turns(
             rows,
-            timing.CaptureClock(records, rate_hz),
+            clock,
             timing.SendClock(records, rate_hz),
             timing.Commands(rare, self._folder.meta.get("service", {})),
             speakers=speakers,
@@ -92,8 +94,14 @@ class Study:
 
     def words(self, rows: Sequence[tables.TurnRow]) -> pd.DataFrame:
         """`timing.words` of this folder."""
-        clock = timing.CaptureClock(self._folder.chunk_records(), self._folder.sample_rate_hz)
-        return timing.words(tables.words(rows), clock)
+        return timing.words(tables.words(rows), self._clock())
+
+    def _clock(self) -> timing.CaptureClock:
+        folder = self._folder
+        source = folder.meta.get("source", {})
+        return timing.CaptureClock(
+            folder.chunk_records(), folder.sample_rate_hz, _uncertainty_ms(source)
+        )
 
     def _spans(self) -> list[timing.Spans]:
         """Voice activity of each channel."""
@@ -109,6 +117,16 @@ class Study:
                 while pcm := folder.read_pcm(heard.n_frames, _READ_FRAMES, channel):
                     heard.add(pcm)
             return [np.array(heard.spans(), np.float64).reshape(-1, 2) for heard in self._heard]
+
+
+def _uncertainty_ms(source: Mapping[str, Any]) -> float:
+    """How far capture times may be off: 0 where the kernel stamped them, NaN where not known."""
+    if source.get("kind") != "browser":
+        return 0.0
+    match source.get("clock"):
+        case {"uncertainty_ms": int() | float() as found}:
+            return float(found)
+    return math.nan
 
 
 def _reference(reference: str | Path | pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from nbstream import events as ev
 from nbstream import protocol, tables, timing
 from nbstream.errors import ParameterError
 from tests.conftest import ROOT
+from tests.growing import talk
 
 CHUNK = 800
 
@@ -135,6 +137,7 @@ BY_HAND = {
     "endpoint_wait_ms": 128,  # balanced: min_turn_silence 128, max 1280
     "delivery_ms": 172,
     "send_delay_ms": 20,
+    "capture_uncertainty_ms": 0,
     "format_delay_ms": 100,  # 3.9 - 3.8
     "n_partials": 3,
     "partials_per_s": 2,  # 3 / 1.5 s
@@ -157,6 +160,28 @@ def test_each_figure_is_what_its_definition_says(name: str) -> None:
     table = study()
     at = 1 if name in ("inter_turn_silence_ms", "fto_ms", "gap_ms", "overlap_ms") else 0
     assert BY_HAND[name] == pytest.approx(float(table[name][at]), nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"kind": "mic"}, 0.0),
+        ({"kind": "browser", "clock": {"uncertainty_ms": 3.5}}, 3.5),
+        ({"kind": "browser", "clock": {"uncertainty_ms": None}}, math.nan),
+        ({"kind": "browser"}, math.nan),  # as while it records
+    ],
+)
+def test_how_sure_capture_times_are_is_in_the_table(
+    tmp_path: Path, source: dict[str, Any], expected: float
+) -> None:
+    """Of the kernel's clock they are; of a page's as sure as its answers were quick."""
+    growing = talk(tmp_path, 2)
+    growing.folder.update(source=source)
+    timed = growing.end().timing()
+    assert len(timed)
+    assert list(timed["capture_uncertainty_ms"]) == pytest.approx(
+        [expected] * len(timed), nan_ok=True
+    )
 
 
 def test_words_have_emission_latencies() -> None:

@@ -24,6 +24,8 @@ class CaptureClock:
         As in ``chunks.bin``; those of capture are used.
     sample_rate_hz : int
         Of the recording.
+    uncertainty_ms : float
+        How far the stamps may be off, where another machine's clock made them.
 
     Notes
     -----
@@ -34,8 +36,14 @@ class CaptureClock:
 
     """
 
-    def __init__(self, records: npt.NDArray[Any], sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:
+    def __init__(
+        self,
+        records: npt.NDArray[Any],
+        sample_rate_hz: int = SAMPLE_RATE_HZ,
+        uncertainty_ms: float = 0.0,
+    ) -> None:
         captured = records[records["connection"] < 0]
+        self.uncertainty_ms = uncertainty_ms
         self._rate_hz = sample_rate_hz
         self._start = captured["frame"].astype(np.int64)
         self._end = self._start + captured["n_frames"]

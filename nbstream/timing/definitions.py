@@ -136,6 +136,16 @@ DEFINITIONS: Final = (
         "large where a dropped connection was caught up: such latencies are not the service's",
     ),
     Definition(
+        "capture_uncertainty_ms",
+        "half of the quickest answer that the page had from the kernel's clock; 0 where the kernel "
+        "captured",
+        "ms",
+        "page - kernel",
+        "Cristian 1989: a clock is read to within half of the round trip",
+        "of all latencies of a browser's microphone; its device's own latency is as the browser "
+        "states it, and Firefox states none",
+    ),
+    Definition(
         "format_delay_ms",
         "arrival of the formatted final - arrival of the raw one",
         "ms",

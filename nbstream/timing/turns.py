@@ -205,6 +205,7 @@ def _latencies(
         "endpoint_source": _text([source for _, source in waits]),
         "delivery_ms": eot_ms - wait_ms,
         "send_delay_ms": (sent_s - ended_s) * 1000,
+        "capture_uncertainty_ms": np.where(np.isnan(ended_s), np.nan, clock.uncertainty_ms),
         "format_delay_ms": (_each(rows, "formatted_s") - arrived_s) * 1000,
     }
 
