@@ -62,12 +62,6 @@ class CaptureClock:
         """Whether audio came as it is spoken; otherwise latencies have no meaning."""
         return not self.speed > UNPACED
 
-    @property
-    def jitter_ms(self) -> float:
-        """How far chunks are stamped off an even pace: 95 % of them by less than this."""
-        steps = np.diff(self._at_s) - np.diff(self._end) * self._s_per_frame
-        return float(1000 * np.quantile(np.abs(steps), 0.95)) if steps.size else float("nan")
-
     def captured_s(self, position_s: npt.ArrayLike) -> FloatArray:
         """Seconds since the session began at which each position was captured.
 
