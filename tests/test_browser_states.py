@@ -32,8 +32,6 @@ from websockets.sync.client import connect
 
 from tests.browser import FLAGS, START_S, Lab, Notebook, chromium_path, lab, notebook_of
 from tests.page_microphone import (
-    RECORD,
-    SHOW,
     STOP,
     audio_s,
     correlation,
@@ -57,6 +55,10 @@ PANEL = """
         service = nb.AssemblyAI(endpoint={url!r}, api_key='none')
         rec = nb.Recorder(service=service, report=False)
         rec
+        """
+LINE = """
+        import nbstream as nb
+        session = nb.record("browser", nb.AssemblyAI(endpoint={url!r}, api_key='none'))
         """
 HIDDEN = "The page that records is in the background."
 MUTED = "The browser's microphone is switched off."
@@ -263,26 +265,29 @@ def watched(notebook: Notebook) -> list[tuple[int, float]]:
 def test_a_page_out_of_sight_loses_nothing_until_it_crashes(
     server: Lab, service: ScriptedServer, tmp_path: Path
 ) -> None:
-    """Loaded again in the same tab it brings what it kept and records on; the rest is counted."""
+    """Loaded again in the same tab it brings what it kept and records on; the rest is counted.
+
+    Without a panel, too, it is said in the cell that it is out of sight.
+    """
     before = folders(server)
     speech = write_speech(tmp_path / "speech.wav", SAID_S)
     with contextlib.ExitStack() as undo:
         own = undo.enter_context(chromium(tmp_path, flags(speech), {}))
         browser = undo.enter_context(contextlib.closing(own.look()))
-        cells = [SHOW, RECORD.format(url=service.url), STOP]
-        notebook = opened(server, browser, "crash.ipynb", *cells)
+        notebook = opened(server, browser, "crash.ipynb", LINE.format(url=service.url), STOP)
         heard = watched(notebook)
         notebook.page.evaluate(WATCH)
         notebook.run(0)
-        notebook.command("docmanager:save")
-        notebook.run(1)
         folder = new_folder(server, before)
+        notebook.command("docmanager:save")
         window = Window(notebook.page)
         window.hide()
+        wait_until(lambda: HIDDEN in says(notebook, ".nbs-said"), notebook)
         wait_until(lambda: audio_s(folder) > SAID_S + 1, notebook)
         assert 0.999 < correlation(sounds(folder / "audio.wav"), said(SAID_S))
         assert [] == events(folder, "Overflow")
         window.show()
+        wait_until(lambda: says(notebook, ".nbs-said") == "", notebook)
         notebook.page.evaluate(SWALLOW)
         notebook.page.wait_for_timeout(KEPT_S * 1000)
         here = len(recorded(folder))
@@ -298,8 +303,8 @@ def test_a_page_out_of_sight_loses_nothing_until_it_crashes(
         wait_until(lambda: len(events(folder, "Overflow")) > 0, notebook)
         at_s = audio_s(folder)
         wait_until(lambda: audio_s(folder) > at_s + 1, notebook)
-        notebook.run(2)
-        notebook.output(2).get_by_text("stopped stopped").wait_for()
+        notebook.run(1)
+        notebook.output(1).get_by_text("stopped stopped").wait_for()
     (lost,) = events(folder, "Overflow")
     n_kept = lost["frame"] // CHUNK_FRAMES
     on_disk = recorded(folder)

@@ -1,8 +1,9 @@
 // capture.js: the page's microphone, lent to the kernel while a recording wants it. What goes on is told
-// to the kernel, which shows it; to see is only what the person has to answer here.
+// to the kernel, which says in words what the person should know; to see is that, and what is asked here.
 
 import { Question } from "./choosing.js";
 import { tellKernel } from "./control.js";
+import { element, say } from "./elements.js";
 import { tellInputs } from "./inputs.js";
 import { Shelf } from "./shelf.js";
 import { Taking } from "./taking.js";
@@ -58,10 +59,34 @@ function lendMicrophone(/** @type {any} */ model, /** @type {Question} */ questi
   };
 }
 
+/** What the kernel has the person know, in `el`. @returns {() => void} the end of that */
+function showSaid(/** @type {any} */ model, /** @type {HTMLElement} */ el) {
+  const place = element("div", "nbs-part nbs-said", { role: "status" });
+  const lines = [element("div", "nbs-message"), element("div", "nbs-hint")];
+  const draw = () => {
+    const [message, hint] = model.get("said");
+    say(lines[0], message);
+    say(lines[1], hint);
+    // Put in and taken out: what appears inside a status is spoken.
+    if (!message) place.replaceChildren();
+    else if (!lines[0].isConnected) place.append(...lines);
+  };
+  el.append(place);
+  model.on("change:said", draw);
+  draw();
+  return () => model.off("change:said", draw);
+}
+
 export default () => {
   const question = new Question(); // of the widget, in each of its places
   return {
     initialize: (/** @type {any} */ { model }) => lendMicrophone(model, question),
-    render: (/** @type {any} */ { el }) => question.show(el),
+    render: (/** @type {any} */ { model, el }) => {
+      el.classList.add("nbs-lent");
+      const asked = element("div");
+      const ends = [showSaid(model, el), question.show(asked)];
+      el.append(asked);
+      return () => ends.forEach((end) => end());
+    },
   };
 };

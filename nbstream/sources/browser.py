@@ -55,6 +55,9 @@ class BrowserMicrophone:
     ----------
     tell : callable or None
         Says something to all pages through the notebook; whoever shows the page sets it.
+    heed : callable or None
+        Called with what the person should know now, message and hint, whenever that is something
+        else; for whoever shows the page and says nothing else.
     origins : set of str
         Where the pages that show it have said they are from; no other may speak to us.
     problem : (message, hint)
@@ -93,6 +96,7 @@ class BrowserMicrophone:
             )
         self.label: str = self._label(device)
         self.tell: Callable[[Message], None] | None = None
+        self.heed: Callable[[str, str], None] | None = None
         self.origins: set[str] = set()
         self.at_native_rate = False  # as browsers that refuse 16 kHz do it
         self._n_channels = len(self.speakers) or 1
@@ -108,7 +112,7 @@ class BrowserMicrophone:
         self._news = threading.Condition()
         self._arrived: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
         self._n_lines = 0  # that pages have come by
-        self._states = PageStates()
+        self._states = PageStates(self.heed)
         self._stopping = False
         self._is_cancelled = self._is_cut_short = False
         self._sign_s = -math.inf  # when a page said something
@@ -167,6 +171,7 @@ class BrowserMicrophone:
         if self.tell is not None:
             self.tell({"kind": "over"})
         channel.__exit__()
+        self._states.over()
 
     def cancel(self) -> None:
         """Wait no longer for a person, or for a page that is away; from any thread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from nbstream.errors import SourceError
@@ -101,27 +102,48 @@ ROUTES: Final = {
 
 
 class PageStates:
-    """How a page stands, as it says. Written on nbstream-channel and by who reads the source."""
+    """How a page stands, as it says. Written on nbstream-channel and by who reads the source.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    heed : callable, optional
+        Called with `said` when that is another.
+
+    """
+
+    def __init__(self, heed: Callable[[str, str], None] | None = None) -> None:
         self._details: dict[str, str] = {}  # state -> detail
+        self._heed = heed
+        self._heeded = ("", "")
 
     def __contains__(self, state: str) -> bool:
         return state in self._details
 
     def add(self, state: str, detail: str = "") -> None:
         """It is so, and what that ends is no more."""
-        self.end(*ENDED_BY.get(state, ()))
+        for over in ENDED_BY.get(state, ()):
+            self._details.pop(over, None)
         self._details[state] = detail
+        self._say()
 
     def end(self, *states: str) -> None:
         """They are no more."""
         for state in states:
             self._details.pop(state, None)
+        self._say()
 
     def clear(self) -> None:
         """Nothing is known: another page, or one that says all of it again."""
         self._details.clear()
+        self._say()
+
+    def over(self) -> None:
+        """It records no more: what broke a recording off is still to be said, and nothing else."""
+        had_begun = "recording" in self._details
+        for state in list(self._details):
+            if not had_begun or state not in FAILURES:
+                del self._details[state]
+        self._say()
 
     @property
     def is_decided(self) -> bool:
@@ -132,6 +154,19 @@ class PageStates:
     def problem(self) -> tuple[str, str]:
         """The most urgent thing to say, and what to do; empty if nothing."""
         return next((PROBLEMS[name] for name in PROBLEMS if name in self._details), ("", ""))
+
+    @property
+    def said(self) -> tuple[str, str]:
+        """What the person should know, also when it is too late to do anything."""
+        failure = self.failure("")
+        if failure is None:
+            return self.problem
+        return failure.message[:1].upper() + failure.message[1:], failure.hint
+
+    def _say(self) -> None:
+        if self._heed is not None and self._heeded != (said := self.said):
+            self._heeded = said
+            self._heed(*said)
 
     def failure(self, label: str) -> SourceError | None:
         """What keeps it from recording; None if nothing does."""

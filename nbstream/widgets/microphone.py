@@ -1,6 +1,7 @@
 """`PageMicrophone`: the part of a page that captures for a `BrowserMicrophone`.
 
-To see is only what the person has to answer there: which tab is to be recorded.
+To see is what the person has to answer there, which tab is to be recorded; and where there is no
+panel that says it, what the person should know.
 
 What a page needs to find the kernel, port and secret, is sent as a message, when a recording begins
 or a page asks, and never is a trait: it would be saved with the notebook.
@@ -47,6 +48,7 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
     # By which a page that is loaded again finds what it kept; no secret.
     place = traitlets.Unicode().tag(sync=True)
     control = traitlets.Unicode().tag(sync=True)  # see `reach`
+    said = traitlets.List(traitlets.Unicode(), ["", ""]).tag(sync=True)  # message, hint
 
     def __init__(
         self,
@@ -73,6 +75,10 @@ class PageMicrophone(anywidget.AnyWidget):  # type: ignore[misc]
         self._source = source
         source.tell, source.origins = self.send, self._origins
         return source
+
+    def say(self, message: str, hint: str) -> None:
+        """Have it read in the cell; nothing if empty. From any thread."""
+        self.said = [message, hint]
 
     def _answer(self, _: object, content: dict[str, Any], buffers: list[Any]) -> None:
         if content.get("kind") == "ask":
@@ -109,4 +115,6 @@ def is_here(origin: str) -> bool:
 def show(source: BrowserMicrophone) -> None:
     """Have the page that runs this cell capture for `source`; does nothing without a notebook."""
     if getattr(get_ipython(), "kernel", None) is not None:
-        display(PageMicrophone(source))
+        shown = PageMicrophone(source)
+        source.heed = shown.say
+        display(shown)
