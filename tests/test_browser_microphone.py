@@ -55,7 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def test_a_device_with_another_rate_is_resampled_by_a_page_that_is_held_up(
     server: Lab, browser: Browser, service: ScriptedServer
 ) -> None:
-    """Sound at the device's rate, as Firefox gives it, loses nothing by that, nor by a busy page."""
+    """Sound at the device's rate, as Firefox gives it, is whole, also when the page is busy."""
     more = "\n        mic.at_native_rate = True\n        "
     _, folder = take(server, browser, service, "native", more, page_held_s=5.0)
     assert check(folder)["source"]["device_rate_hz"] in (44_100, 48_000)
