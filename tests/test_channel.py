@@ -460,7 +460,7 @@ def test_a_device_that_was_taken_away_ends_it_after_the_last_chunk(reading: Read
 
 
 def test_what_the_person_should_know_is_a_problem(reading: Reading) -> None:
-    """As long as it is so."""
+    """As long as it is so, and what can be helped first."""
     with dial(reading.told.next("offer")) as ws:
         page = Page(ws)
         page.record()
@@ -468,12 +468,12 @@ def test_what_the_person_should_know_is_a_problem(reading: Reading) -> None:
         page.say(kind="state", state="muted")
         page.frames(0)
         reading.next()
-        assert "background" in reading.source.problem[0]
-        page.say(kind="state", state="visible")
-        page.frames(1)
-        reading.next()
         assert "switched off" in reading.source.problem[0]
         page.say(kind="state", state="heard")
+        page.frames(1)
+        reading.next()
+        assert "background" in reading.source.problem[0]
+        page.say(kind="state", state="visible")
         page.frames(2)
         reading.next()
         assert ("", "") == reading.source.problem

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from typing import Any
 
 import pytest
 
 from nbstream.errors import ParameterError
-from nbstream.front import FOLDER
 from nbstream.sources import BrowserMicrophone, resolve
-from nbstream.sources.pagestates import ENDED_BY, FAILURES, PROBLEMS
 from nbstream.widgets import Recorder
 from nbstream.widgets.choices import SourceChoice
 from nbstream.widgets.microphone import MOST_NAMES, PageMicrophone, is_here
@@ -218,36 +213,3 @@ def test_a_tab_takes_two_speakers() -> None:
     for speakers in (("me",), ("me", "you", "agent"), ("me", "me")):
         with pytest.raises(ParameterError):
             BrowserMicrophone(speakers=speakers, tab=True)
-
-
-# -- what a page says of itself ------------------------------------------------------------------
-
-
-def test_what_stands_is_said_until_it_ends() -> None:
-    """One sentence at a time about the tab, whatever else there is to say."""
-    mic = BrowserMicrophone(tab=True)
-    for state in ("choosing", "cancelled", "soundless", "unopened", "unshared"):
-        mic.said({"kind": "state", "state": state})
-        assert PROBLEMS[state] == mic.problem
-    mic.said({"kind": "state", "state": "tab"})
-    assert ("", "") == mic.problem
-    mic.said({"kind": "state", "state": "muted"})
-    mic.said({"kind": "state", "state": "unshared"})
-    mic.said({"kind": "state", "state": "heard"})
-    assert PROBLEMS["unshared"] == mic.problem
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="no Node")
-def test_page_and_kernel_agree_on_what_ends_what() -> None:
-    """Else a page would say again, on its next line, what the kernel has crossed out."""
-    code = f"import {{ ENDED_BY as all }} from '{FOLDER / 'devices.js'}'; "
-    run = ["node", "--input-type=module", "-e", code + "console.log(JSON.stringify(all))"]
-    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-    assert {state: list(others) for state, others in ENDED_BY.items()} == json.loads(said)
-
-
-def test_each_thing_that_is_wrong_says_what_to_do() -> None:
-    """Message and hint, as sentences."""
-    for message, hint in (*FAILURES.values(), *PROBLEMS.values()):
-        assert message
-        assert hint.endswith(".")

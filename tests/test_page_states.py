@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+
 import pytest
 
-from nbstream.sources.pagestates import FAILURES, PROBLEMS, PageStates
+from nbstream.front import FOLDER
+from nbstream.sources.pagestates import ENDED_BY, FAILURES, PROBLEMS, PageStates
 
 Said = list[tuple[str, str]]
 NOTHING = ("", "")
@@ -54,3 +59,32 @@ def test_what_kept_a_recording_from_beginning_is_raised_and_not_said(
     assert states.failure("browser microphone") is not None
     states.over()
     assert NOTHING == states.said == said[-1]
+
+
+def test_what_stands_is_said_until_it_ends() -> None:
+    """One sentence at a time about the tab, whatever else there is to say."""
+    states = PageStates()
+    for state in ("choosing", "cancelled", "soundless", "unopened", "unshared"):
+        states.add(state)
+        assert PROBLEMS[state] == states.problem
+    states.add("tab")
+    assert ("", "") == states.problem
+    for state in ("muted", "unshared", "heard"):
+        states.add(state)
+    assert PROBLEMS["unshared"] == states.problem
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node")
+def test_page_and_kernel_agree_on_what_ends_what() -> None:
+    """Else a page would say again, on its next line, what the kernel has crossed out."""
+    code = f"import {{ ENDED_BY as all }} from '{FOLDER / 'devices.js'}'; "
+    run = ["node", "--input-type=module", "-e", code + "console.log(JSON.stringify(all))"]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert {state: list(others) for state, others in ENDED_BY.items()} == json.loads(said)
+
+
+def test_each_thing_that_is_wrong_says_what_to_do() -> None:
+    """Message and hint, as sentences."""
+    for message, hint in (*FAILURES.values(), *PROBLEMS.values()):
+        assert message
+        assert hint.endswith(".")

@@ -9,18 +9,18 @@ from __future__ import annotations
 import contextlib
 import math
 import queue
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from nbstream.audio import CHUNK_MS, SAMPLE_RATE_HZ, Chunk
+from nbstream.audio import SAMPLE_RATE_HZ, Chunk
 from nbstream.channel import Channel, Message
 from nbstream.errors import ParameterError, SourceError, StateError
 from nbstream.sources import speakers as names
-from nbstream.sources.pagesound import Arrived, PageSound, Receipts, rest
-from nbstream.sources.pagestates import KEEP_S, ROUTES, PageStates, tried_of
+from nbstream.sources.pagesound import Receipts, rest
+from nbstream.sources.pagestates import KEEP_S
+from nbstream.sources.pagetake import PageTake, Wish
 
 if TYPE_CHECKING:
     from typing import Self
@@ -62,10 +62,6 @@ class BrowserMicrophone:
         Where the pages that show it have said they are from; no other may speak to us.
     problem : (message, hint)
         What the person should know now; empty if nothing.
-    route : str
-        How the page is heard: "direct", "proxy", "comm"; empty before it is.
-    fill : float
-        How much of what the page can keep is waiting there, 0 to 1.
 
     Raises
     ------
@@ -94,28 +90,19 @@ class BrowserMicrophone:
                 hint='Name two, such as speakers=("you", "agent").',
                 parameter="speakers",
             )
-        self.label: str = self._label(device)
+        self.label: str = self._named(device)
         self.tell: Callable[[Message], None] | None = None
         self.heed: Callable[[str, str], None] | None = None
         self.origins: set[str] = set()
         self.at_native_rate = False  # as browsers that refuse 16 kHz do it
-        self._n_channels = len(self.speakers) or 1
         self._channel: Channel | None = None
-        self._reset()
+        self._begin()
 
-    def _reset(self) -> None:
-        self.route, self.fill = "", 0.0
-        self._tried: list[dict[str, str]] = []
-        self._rate_hz: int | None = None
-        self._recording = secrets.token_hex(8)  # its name, no secret: a page finds what it kept
-        self._sound = PageSound(self._n_channels)
-        self._news = threading.Condition()
-        self._arrived: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
-        self._n_lines = 0  # that pages have come by
-        self._states = PageStates(self.heed)
-        self._stopping = False
+    def _begin(self) -> None:
+        """A recording begins, of which nothing is known."""
+        wish = Wish(self.device, self._n_channels, self.tab, self.at_native_rate)
+        self._take = PageTake(wish, self.heed)
         self._is_cancelled = self._is_cut_short = False
-        self._sign_s = -math.inf  # when a page said something
         self._progress_s: float | None = None  # when there was a chunk, or a stop; once it is read
 
     def __repr__(self) -> str:
@@ -124,9 +111,13 @@ class BrowserMicrophone:
         given += ["tab=True"] if self.tab else []
         return f"BrowserMicrophone({', '.join(given)})"
 
-    def _label(self, device: str) -> str:
+    def _named(self, device: str) -> str:
         beside = " and a tab" if self.tab else ""
         return f"browser microphone{beside}" + (f": {device}" if device else "")
+
+    @property
+    def _n_channels(self) -> int:
+        return len(self.speakers) or 1
 
     def check(self) -> None:
         """Show it in the cell that runs, if no page does yet.
@@ -151,10 +142,10 @@ class BrowserMicrophone:
     def __enter__(self) -> Self:
         self.check()
         assert self.tell is not None
-        self._reset()
+        self._begin()
         with contextlib.ExitStack() as undo:
             undo.callback(self._leave)
-            self._channel = channel = Channel(self, self.tell, self.origins)
+            self._channel = channel = Channel(self._take, self.tell, self.origins)
             undo.enter_context(channel)
             self._wait_until_it_records(channel, self.tell)
             undo.pop_all()
@@ -171,13 +162,13 @@ class BrowserMicrophone:
         if self.tell is not None:
             self.tell({"kind": "over"})
         channel.__exit__()
-        self._states.over()
+        self._take.states.over()
 
     def cancel(self) -> None:
         """Wait no longer for a person, or for a page that is away; from any thread."""
-        with self._news:
+        with self._take.news:
             self._is_cancelled = True
-            self._news.notify_all()
+            self._take.news.notify_all()
 
     def cut_short(self) -> None:
         """End with what came by now; from any thread."""
@@ -210,32 +201,32 @@ class BrowserMicrophone:
             raise StateError(
                 f"{self.label} is not open.", hint="Read it inside `with source:`.", state="closed"
             )
-        receipts = Receipts()
+        take, receipts = self._take, Receipts()
         last_s, stopped_s, quiet_s = -math.inf, math.inf, 0.0
         self._progress_s = time.monotonic()
         while not self._is_cut_short:
-            if stop.is_set() and not self._stopping:
+            if stop.is_set() and not take.is_stopping:
                 stopped_s = self._progress_s = time.monotonic()
-                self._stopping, quiet_s = True, 0.0
+                take.is_stopping, quiet_s = True, 0.0
                 channel.send({"kind": "stop"})
             try:
-                arrived = self._arrived.get(timeout=POLL_S)
+                arrived = take.arrived.get(timeout=POLL_S)
             except queue.Empty:
                 # Waits are counted: a clock also runs while the computer sleeps.
                 quiet_s += POLL_S
                 self._acknowledge(channel, receipts)
-                if self._has_ended() or self._look(quiet_s, channel):
+                if take.has_ended or self._look(quiet_s, channel):
                     break
                 continue
             quiet_s, self._progress_s = 0.0, time.monotonic()
-            self._states.end("quiet", "rest")
+            take.states.end("quiet", "rest")
             chunk = arrived.chunk
             last_s = chunk.captured_s
             if last_s - chunk.n_frames / SAMPLE_RATE_HZ < stopped_s + TAIL_S:
                 yield chunk
             if receipts.add(arrived) >= ACK_EVERY:
                 self._acknowledge(channel, receipts)
-        if not self._stopping:
+        if not take.is_stopping:
             self._raise_failure()
         elif (lost := rest(last_s, stopped_s, self._n_channels)) is not None:
             yield lost
@@ -243,20 +234,24 @@ class BrowserMicrophone:
     # -- what is shown ---------------------------------------------------------------------------
 
     @property
+    def route(self) -> str:
+        """How the page is heard: "direct", "proxy", "control", "comm"; empty before it is."""
+        return self._take.route
+
+    @property
+    def fill(self) -> float:
+        """How much of what the page can keep is waiting there, 0 to 1."""
+        return self._take.fill
+
+    @property
     def problem(self) -> tuple[str, str]:
-        """The most urgent thing to say, and what to do."""
-        return self._states.problem
+        """The most urgent thing to say, and what to do; empty if nothing."""
+        return self._take.states.problem
 
     @property
     def note(self) -> str:
         """How the page is heard, and what waits there."""
-        if not self.route:
-            return ""
-        waiting_s = self.fill * KEEP_S
-        waiting = f"; {waiting_s:.0f} s wait in the page" if waiting_s >= 1 else ""
-        forgets = "; loaded again, it would lose that" if "forgetful" in self._states else ""
-        route = ROUTES.get(self.route, self.route)
-        return f"The page is heard {route}{waiting}{forgets if waiting else ''}."
+        return self._take.note
 
     def about(self) -> dict[str, Any]:
         """What was found out while recording, for ``session.json``.
@@ -273,16 +268,8 @@ class BrowserMicrophone:
             ``nbstream doctor``; ``clock`` is as in `PageClock.about`.
 
         """
-        return {
-            "label": self.label,
-            "route": self.route,
-            "tried": self._tried,
-            "device_rate_hz": self._rate_hz,
-            "device_latency_ms": self._sound.latency_ms,
-            "pages": self._sound.pages,
-            "lines": self._n_lines,
-            "clock": self._sound.clock.about(),
-        }
+        take = self._take
+        return {"label": self._named(take.device or self.device)} | take.about()
 
     # -- through the notebook, from any thread -----------------------------------------------------
 
@@ -302,82 +289,23 @@ class BrowserMicrophone:
         if self._channel is not None:
             self._channel.cut()
 
-    # -- on nbstream-channel -----------------------------------------------------------------------
-
-    def joined(self, is_new: bool) -> Message:
-        """See `channel.Listener`."""
-        with self._news:
-            self._n_lines += 1
-            self._sign_s = time.monotonic()
-            self._sound.joined(is_new)
-            self._states.clear()  # They are told again.
-            self._news.notify_all()
-        return {
-            "recording": self._recording,
-            "next": self._sound.next,
-            "device": self.device,
-            "n_channels": self._n_channels,
-            "most": round(KEEP_S * 1000 / CHUNK_MS),
-            "native": self.at_native_rate,
-            "tab": self.tab,
-            "begun": self._sound.pages > 0,
-            "stop": self._stopping,
-        }
-
-    def left(self) -> None:
-        """See `channel.Listener`."""
-
-    def said(self, message: Message) -> Message | None:
-        """See `channel.Listener`."""
-        self._sign_s = time.monotonic()
-        match message:
-            case {"kind": "ping"}:
-                match message.get("last"):
-                    case [int() | float() as sent, int() | float() as at, int() | float() as back]:
-                        self._sound.clock.answered(sent, at, back)
-                self.fill = float(message.get("fill", 0.0))
-            case {"kind": "state", "state": str(state)}:
-                self._take_state(state, message)
-            case {"kind": "end", "next": int(n)}:
-                with self._news:
-                    self._sound.ended(n)
-                    self._news.notify_all()
-        return None
-
-    def heard(self, frame: bytes) -> None:
-        """See `channel.Listener`."""
-        self._sign_s = time.monotonic()
-        if (arrived := self._sound.take(frame, self._sign_s)) is not None:
-            self._arrived.put(arrived)
-
-    def _take_state(self, state: str, message: Message) -> None:
-        with self._news:
-            self._states.add(state, str(message.get("detail", "")))
-            if state == "recording":
-                self.route = str(message.get("route", ""))
-                self._tried = tried_of(message.get("tried"))
-                self._rate_hz = message.get("rate_hz")
-                self._sound.delayed_by(message.get("latency_ms"))
-                if name := str(message.get("device", "")):
-                    self.label = self._label(name)
-            self._news.notify_all()
-
     # -- on the thread that reads ------------------------------------------------------------------
 
     def _wait_until_it_records(self, channel: Channel, tell: Callable[[Message], None]) -> None:
-        records = False
+        take, records = self._take, False
         for _ in range(round(PAGE_S)):
             tell(channel.offer())  # Said again: a page may only now be listening.
-            with self._news:
-                if self._news.wait_for(lambda: self._sound.identity > 0 or self._is_cancelled, 1.0):
+            with take.news:
+                if take.news.wait_for(lambda: take.sound.identity > 0 or self._is_cancelled, 1.0):
                     break
-        with self._news:
-            came = self._sound.identity > 0
+        with take.news:
+            came = take.sound.identity > 0
             if came:
-                self._news.wait_for(
-                    lambda: self._states.is_decided or self._is_cancelled, PERMISSION_S
+                take.news.wait_for(
+                    lambda: take.states.is_decided or self._is_cancelled, PERMISSION_S
                 )
-            records = "recording" in self._states
+            records = "recording" in take.states
+        self.label = self._named(take.device or self.device)
         if self._is_cancelled:
             raise SourceError(
                 f"{self.label}: stopped before it was allowed.",
@@ -402,22 +330,19 @@ class BrowserMicrophone:
             )
 
     def _acknowledge(self, channel: Channel, receipts: Receipts) -> None:
-        if (n := receipts.due(self._sound.identity)) is not None:
+        if (n := receipts.due(self._take.sound.identity)) is not None:
             channel.send({"kind": "have", "next": n})
-
-    def _has_ended(self) -> bool:
-        with self._news:
-            return self._sound.has_ended and self._arrived.empty()
 
     def _look(self, quiet_s: float, channel: Channel) -> bool:
         """See to a page from which nothing comes; whether it is waited for no longer."""
-        if self._stopping:
-            is_there = channel.is_connected and time.monotonic() - self._sign_s < SIGN_S
+        take = self._take
+        if take.is_stopping:
+            is_there = channel.is_connected and time.monotonic() - take.sign_s < SIGN_S
             if not is_there and quiet_s >= 1.0:
-                self._states.add("rest")
+                take.states.add("rest")
             return quiet_s >= (END_S if is_there else 0.0 if self._is_cancelled else RETURN_S)
         if quiet_s >= STALLED_S:
-            self._states.add("quiet")
+            take.states.add("quiet")
         if quiet_s >= KEEP_S:
             raise SourceError(
                 f"{self.label}: the page has not been heard for {KEEP_S:g} s.",
@@ -429,5 +354,5 @@ class BrowserMicrophone:
         return False
 
     def _raise_failure(self) -> None:
-        if (failure := self._states.failure(self.label)) is not None:
+        if (failure := self._take.states.failure(self.label)) is not None:
             raise failure

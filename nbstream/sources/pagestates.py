@@ -128,9 +128,10 @@ class PageStates:
 
     def end(self, *states: str) -> None:
         """They are no more."""
-        for state in states:
-            self._details.pop(state, None)
-        self._say()
+        if known := [state for state in states if state in self._details]:
+            for state in known:
+                del self._details[state]
+            self._say()
 
     def clear(self) -> None:
         """Nothing is known: another page, or one that says all of it again."""
