@@ -15,9 +15,9 @@ pytest.importorskip("onnxruntime")
 
 @pytest.fixture(scope="module")
 def found() -> Found:
-    """All recordings, each in five orders that the rules were not chosen on."""
+    """All recordings, each in three orders that the rules were not chosen on."""
     total = Found()
-    for each in measure_gaps.measure(range(9, 14)).values():
+    for each in measure_gaps.measure(range(9, 12)).values():
         total.extend(each)
     return total
 
@@ -26,7 +26,7 @@ def test_nine_of_ten_silences_between_turns_are_recovered(found: Found) -> None:
     """Next start minus previous end is less than 100 ms off, nine times of ten."""
     errors_ms = np.round(1000 * np.array(found.turns.silences))
 
-    assert 85 <= len(errors_ms) <= 105  # the rest are pauses inside a turn
+    assert 50 <= len(errors_ms) <= 63  # the rest are pauses inside a turn
     assert 0.9 <= found.turns.share_below_goal, errors_ms
 
 
@@ -38,7 +38,7 @@ def test_turns_end_where_the_last_word_does(found: Found) -> None:
 
 def test_voice_activity_recovers_them_too(found: Found) -> None:
     """From spans of speech alone, all silences are there and nine of ten within 100 ms."""
-    assert 105 == len(found.voice.silences)
+    assert 63 == len(found.voice.silences)
     assert 0.9 <= found.voice.share_below_goal
 
 
