@@ -22,7 +22,7 @@ demo: $(VENV)/.ready-demo
 
 test: $(VENV)/.ready-test
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy
-	@$(BIN)/pytest -n 3 --dist loadfile -m "not quiet"
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not quiet"
 	@$(BIN)/pytest -n 2 --dist loadfile -m quiet
 
 lab: $(VENV)/.ready-demo
