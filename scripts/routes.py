@@ -3,7 +3,8 @@
 Each place is a real JupyterLab or Notebook 7 with a kernel of ipykernel 7 or 6, and Chromium, whose
 device plays speech; the page is held to one route. One recording goes through all of it: the kernel
 idles, sleeps, computes, draws, computes for minutes, and the line is cut; Stop is pressed while a
-cell computes. A second one is loaded again in the middle. Writes into docs/browser-microphone.md.
+cell computes. A second one is loaded again in the middle. Writes into docs/browser-routes.md, and a
+row for each place into docs/browser-microphone.md.
 """
 
 from __future__ import annotations
@@ -52,12 +53,15 @@ from tests.page_microphone import (  # noqa: E402
 )
 from tests.scripted import ScriptedServer  # noqa: E402
 
-DOC = ROOT / "docs" / "browser-microphone.md"
+SUMMARY = ROOT / "docs" / "browser-microphone.md"
+DOC = ROOT / "docs" / "browser-routes.md"
 APPS = {"lab": "JupyterLab", "notebook": "Notebook 7"}
 ELSEWHERE = "hub.test"
 BASE_URL = "/hub/user/"
 HEADS = ("app", "ipykernel", "route", "the kernel", "chunks captured", "recorded")
 HEADS += ("correlation", "latest by s", "Stop after ms")
+SUMMARY_HEADS = ("app", "ipykernel", "route", "captured", "recorded", "lowest correlation")
+SUMMARY_HEADS += ("latest by s", "Stop after ms", "loaded again", "without a page, s")
 LONG = "a cell of {:g} min"
 SAMPLE_S = 32.48  # then it begins anew
 SPEECH_S = 120.0  # longer than cells and stop take, on a busy machine as well
@@ -243,7 +247,22 @@ def record(place: Place, minutes: float, service: ScriptedServer) -> list[Row]:
 def table(lines: Sequence[Sequence[str]]) -> str:
     """As Markdown."""
     rule = "|---|---:|---|---|" + "---:|" * 5
-    return "\n".join(["| " + " | ".join(HEADS) + " |", rule, *map(line_of, lines)])
+    return "\n".join([line_of(HEADS), rule, *map(line_of, lines)])
+
+
+def summary(rows: Sequence[Sequence[str]]) -> str:
+    """One line a place, of the rows that `table` has."""
+    lines = []
+    for place in dict.fromkeys(tuple(cells[:3]) for cells in rows):
+        parts = [cells[3:] for cells in rows if tuple(cells[:3]) == place]
+        whole = next(part for part in parts if part[0].startswith("all of it"))
+        again = next(part for part in parts if part[0].startswith("page loaded again"))
+        lowest = min((part[3] for part in parts), key=float)
+        gap = again[0].removeprefix("page loaded again, ").removesuffix(" s without a page")
+        counts = f"{again[2]} of {again[1]}"
+        lines.append((*place, *whole[1:3], lowest, *whole[4:6], counts, gap))
+    rule = "|---|---:|---|" + "---:|" * (len(SUMMARY_HEADS) - 3)
+    return "\n".join([line_of(SUMMARY_HEADS), rule, *map(line_of, lines)])
 
 
 def line_of(cells: Sequence[str]) -> str:
@@ -278,7 +297,9 @@ def main() -> int:
                 print(line_of((*place.cells, *row.cells)), flush=True)
             failed += [(place, row) for row in rows if not row.is_whole]
             if options.write:
-                write_part(DOC, "routes", table(written(place, rows)))
+                found = written(place, rows)
+                write_part(DOC, "routes", table(found))
+                write_part(SUMMARY, "routes", summary(found))
     print(f"{len(wanted)} places, something missing in {len(failed)} rows")
     return bool(failed)
 
