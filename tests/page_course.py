@@ -77,10 +77,13 @@ BUSY = {
             a @ a
         """,
     "time.sleep": "time.sleep(2)",
+    # Where messages wait for the cell, the line can't come back before its end.
     "line cut three times": """
         for _ in range(3):
             threading.Event().wait(0.7)
-            while not mic._channel.is_connected:
+            for _ in range(40):
+                if mic._channel.is_connected:
+                    break
                 threading.Event().wait(0.05)
             mic.cut()
         """,
