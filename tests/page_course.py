@@ -21,17 +21,18 @@ PANEL = """
         import json, struct, threading, time
         import ipykernel, matplotlib.pyplot as plt, numpy as np
         import nbstream as nb
+        from nbstream.sources.pagetake import PageTake
         mic = nb.BrowserMicrophone()
         came, ends, spans = [], [], []
-        def heard(frame, hear=mic.heard):
+        def heard(take, frame, hear=PageTake.heard):
             seq, _, at_ms = struct.unpack_from("<IId", frame)
             came.append((seq, at_ms, len(frame) // 2 - 8, time.monotonic()))
-            hear(frame)
-        def said(message, hear=mic.said):
+            hear(take, frame)
+        def said(take, message, hear=PageTake.said):
             if message.get("kind") == "end":
                 ends.append(message["next"])
-            return hear(message)
-        mic.heard, mic.said = heard, said
+            return hear(take, message)
+        PageTake.heard, PageTake.said = heard, said
         {route}
         rec = nb.Recorder(mic, nb.AssemblyAI(endpoint={url!r}, api_key="none"), report=False)
         rec

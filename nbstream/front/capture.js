@@ -48,7 +48,7 @@ function lendMicrophone(/** @type {any} */ model, /** @type {Question} */ questi
     model.on("msg:custom", hear);
     ask();
   });
-  inputs = tellInputs(model);
+  inputs = tellInputs(model, () => taking !== null);
   return () => {
     isOver = true;
     shelf.release();

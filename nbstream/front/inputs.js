@@ -22,9 +22,10 @@ export function deviceFor(/** @type {{kind: string, deviceId: string, label: str
 
 /**
  * Tell the kernel what there is, whenever that changes.
- * @param {any} model @returns {{look: () => void, stop: () => void}} look again; no more of it
+ * @param {any} model @param {() => boolean} isRecording when nothing is chosen, and browsers that are asked
+ *   for their devices may drop sound @returns {{look: () => void, stop: () => void}} look again; no more of it
  */
-export function tellInputs(model) {
+export function tellInputs(model, isRecording = () => false) {
   const media = navigator.mediaDevices;
   let last = "";
   let isNamed = false;
@@ -34,11 +35,15 @@ export function tellInputs(model) {
     isNamed = found.names.length > 0;
     if (JSON.stringify(found) === last) return;
     last = JSON.stringify(found);
-    model.send(found);
+    try {
+      model.send(found);
+    } catch {
+      // The kernel was restarted: nobody is there to be told.
+    }
   };
   media?.addEventListener?.("devicechange", look);
   // Chromium on Linux hears of sound cards, not of what a sound server alone knows: Bluetooth, the network.
-  const timer = setInterval(() => { if (isNamed && !document.hidden) look(); }, ENUMERATE_MS);
+  const timer = setInterval(() => { if (isNamed && !document.hidden && !isRecording()) look(); }, ENUMERATE_MS);
   look();
   const stop = () => {
     clearInterval(timer);
