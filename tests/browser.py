@@ -250,6 +250,7 @@ class Lab:
         notebook.load()
         if before is not None:
             notebook.restart()
+            notebook.complaints.clear()  # JupyterLab's own, of that
         self._opened[name] = notebook
         return notebook
 

@@ -15,15 +15,15 @@ _real_sleep = time.sleep
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What happens in real time a busy machine can spoil: once more then.
+    """What happens in real time a busy machine can spoil: twice more then.
 
-    The summary counts those; one that fails twice fails. Those in a browser take longest, and so
+    The summary lists those; one that fails three times fails. Those in a browser take longest, and so
     they begin: else one worker would have the last of them when the others have nothing to do.
     """
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
     for item in items:
         if item.get_closest_marker("browser") or item.get_closest_marker("quiet"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(autouse=True)

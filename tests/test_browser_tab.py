@@ -23,6 +23,7 @@ from tests.page_microphone import (
     audio_s,
     correlation,
     events,
+    folders,
     new_folder,
     said,
     silent_service,
@@ -123,6 +124,7 @@ def test_a_tab_is_a_channel_beside_the_microphone(
     server: Lab, playwright: Playwright, service: ScriptedServer, tmp_path: Path
 ) -> None:
     """The person is asked in the cell, each answer is said, and both are recorded to the end."""
+    before = folders(server)
     agent = sounds(SAMPLE)[round(SPEECH_S * 16_000) : round(2 * SPEECH_S * 16_000)]
     speech = write_speech(tmp_path / "speech.wav")
     fake = [  # without a fake UI, which would fake the tab's sound as well
@@ -152,7 +154,7 @@ def test_a_tab_is_a_channel_beside_the_microphone(
         choose.click()
         expect(problem).to_contain_text("shared without its sound")
         expect(problem).to_contain_text("tick “Also share tab audio”")
-        folder = new_folder(server, [])
+        folder = new_folder(server, before)
         assert 0 == audio_s(folder)
 
         page.evaluate(AS_IT_IS)
