@@ -17,8 +17,8 @@ _real_sleep = time.sleep
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What happens in real time a busy machine can spoil: twice more then.
 
-    The summary lists those; one that fails three times fails. Those in a browser take longest, and so
-    they begin: else one worker would have the last of them when the others have nothing to do.
+    The summary lists those; one that fails three times fails. Those in a browser take longest, and
+    so they begin: else one worker would have the last of them when the others have nothing to do.
     """
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
     for item in items:
