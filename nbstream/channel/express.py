@@ -7,6 +7,7 @@ them; so it is only for what is not whole, or not liked.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from websockets.asyncio.server import ServerConnection
@@ -35,11 +36,9 @@ class Express(ServerConnection):
     def _is_taken(self, event: Frame | Request) -> bool:
         if self.taker is None or not isinstance(event, Frame) or not event.fin:
             return False
-        try:
+        with contextlib.suppress(Exception):  # raised again where the library knows what to do
             if event.opcode is Opcode.BINARY:
                 return self.taker(bytes(event.data))
             if event.opcode is Opcode.TEXT:
                 return self.taker(bytes(event.data).decode())
-        except Exception:  # It is raised again where the library knows what to do.
-            return False
         return False
