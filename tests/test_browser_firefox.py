@@ -29,9 +29,10 @@ from tests.page_microphone import (
     silent_service,
     sounds,
 )
+from tests.page_watch import LIVES, SWALLOW, Life, lost_s, recorded
 from tests.scripted import ScriptedServer
 from tests.talking import DEADLINE_S
-from tests.test_browser_reload import BUSY_S, KEPT_S, SWALLOW, WATCH, Life, lost_s, recorded
+from tests.test_browser_reload import BUSY_S, KEPT_S
 from tests.virtual_mic import VirtualMic, virtual_mic
 
 pytestmark = pytest.mark.browser
@@ -135,7 +136,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(device: VirtualMic) -> Iterator[FirefoxPage]:
     with firefox(device.env) as page:
         # Pages that are not secure have none.
-        page.before_each_page(f"() => {{ if (window.AudioWorkletNode) {{ {WATCH} }} }}")
+        page.before_each_page(f"() => {{ if (window.AudioWorkletNode) {{ {LIVES} }} }}")
         yield page
 
 

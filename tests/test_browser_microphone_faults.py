@@ -133,11 +133,10 @@ def asleep(browser: Browser, device: VirtualMic) -> Iterator[None]:
     pids = [process["id"] for process in about["processInfo"]]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-    device.freeze()
     try:
-        yield
+        with device.asleep():
+            yield
     finally:
-        device.thaw()
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
 

@@ -7,10 +7,8 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
@@ -20,63 +18,21 @@ from tests.page_microphone import (
     SHOW,
     STOP,
     audio_s,
-    events,
     folders,
     listening_chromium,
     new_folder,
     silent_service,
-    sounds,
     wait_until,
     write_speech,
 )
+from tests.page_watch import LIVES, SWALLOW, Life, lost_s, recorded
 from tests.scripted import ScriptedServer
 
 pytestmark = pytest.mark.browser
 
 STILL_KERNEL_S = 5.0
 KEPT_S = 2.5  # of sound that the kernel did not have when the page went
-CHUNK_FRAMES = 800
 BUSY_S = 1.5  # a device that a busy machine has kept waiting is heard so much later
-# Each life of the page: a number for each chunk that it captured, when the first had begun and when
-# it went, on the clock that goes on over it.
-WATCH = """
-    const now = () => (performance.timeOrigin + performance.now()) / 1000;
-    const life = { began_s: null, went_s: null, chunks: [] };
-    const lives = () => JSON.parse(localStorage.getItem("test-lives") ?? "[]");
-    addEventListener("pagehide", () => {
-      life.went_s = now();
-      if (!life.chunks.length) return;
-      localStorage.setItem("test-lives", JSON.stringify([...lives(), life]));
-    });
-    window.testLives = () => [...lives(), life];
-    const Node = window.AudioWorkletNode;
-    window.AudioWorkletNode = class extends Node {
-      constructor(...all) {
-        super(...all);
-        this.port.addEventListener("message", ({ data }) => {
-          if (!data.pcm) return;
-          life.began_s ??= now() - 0.05;
-          const weigh = (sum, x, i) => sum + x * (1 + i % 7);
-          life.chunks.push(new Int16Array(data.pcm).reduce(weigh, 0));
-        });
-      }
-    };
-"""
-SWALLOW = """() => {
-    const { send } = WebSocket.prototype;
-    WebSocket.prototype.send = function (data) {
-      if (this.url.includes("/api/")) send.call(this, data);
-    };
-}"""
-
-
-@dataclass(frozen=True)
-class Life:
-    """What one life of a page noted; see `WATCH`."""
-
-    began_s: float
-    went_s: float | None
-    chunks: list[int]
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +71,8 @@ def begun(
     before = folders(server)
     head = [SHOW, "import os; print(os.getpid())", RECORD.format(url=service.url)]
     notebook = server.open(browser, f"{name}.ipynb", [*head, *cells])
-    notebook.page.context.add_init_script(WATCH)
-    notebook.page.evaluate(f"() => {{ {WATCH} }}")
+    notebook.page.context.add_init_script(LIVES)
+    notebook.page.evaluate(f"() => {{ {LIVES} }}")
     for cell in range(3):
         notebook.run(cell)
     pid = int(notebook.output(1).inner_text())
@@ -141,22 +97,6 @@ def lives_of(notebook: Notebook) -> list[Life]:
     """Those in which something was captured."""
     found = [Life(**life) for life in notebook.page.evaluate("testLives()")]
     return [life for life in found if life.chunks]
-
-
-def recorded(folder: Path) -> list[int]:
-    """A number for each chunk that is on disk, as `WATCH` makes it."""
-    audio = sounds(folder / "audio.wav").astype(np.int64)
-    weights = 1 + np.arange(CHUNK_FRAMES) % 7
-    cuts = range(0, len(audio), CHUNK_FRAMES)
-    parts = [audio[cut : cut + CHUNK_FRAMES] for cut in cuts]
-    return [int(part @ weights[: len(part)]) for part in parts]
-
-
-def lost_s(folder: Path, n_chunks: int) -> float:
-    """What an overflow says that stands there."""
-    (found,) = [e for e in events(folder, "Overflow") if e["frame"] == n_chunks * CHUNK_FRAMES]
-    seconds: float = found["lost_frames"] / 16_000
-    return seconds
 
 
 def test_a_page_that_is_loaded_again_loses_nothing_that_was_captured(

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -45,6 +44,7 @@ from tests.page_microphone import (
     wait_until,
     write_speech,
 )
+from tests.page_watch import CHUNK_FRAMES, SWALLOW, WATCH, recorded
 from tests.scripted import ScriptedServer
 from tests.virtual_mic import virtual_mic
 
@@ -62,31 +62,8 @@ LINE = """
         """
 HIDDEN = "The page that records is in the background."
 MUTED = "The browser's microphone is switched off."
-
-
-# The page tells each chunk that it captures, as what it notes itself it may not have on disk: a
-# number for what is in it, and when it had begun.
-WATCH = """() => {
-  const now = () => (performance.timeOrigin + performance.now()) / 1000;
-  const weigh = (sum, x, i) => sum + x * (1 + i % 7);
-  const Node = window.AudioWorkletNode;
-  window.AudioWorkletNode = class extends Node {
-    constructor(...all) {
-      super(...all);
-      this.port.addEventListener("message", ({ data }) => {
-        if (data.pcm) testHeard([new Int16Array(data.pcm).reduce(weigh, 0), now() - 0.05]);
-      });
-    }
-  };
-}"""
-# What is sent to the kernel comes nowhere from now on.
-SWALLOW = """() => {
-  const { send } = WebSocket.prototype;
-  WebSocket.prototype.send = function (data) {
-    if (this.url.includes("/api/")) send.call(this, data);
-  };
-}"""
-CHUNK_FRAMES = 800
+# The page tells each chunk, as what it notes itself it may not have on disk when it crashes.
+TELL = f"() => ({WATCH})((...one) => testHeard(one))"
 KEPT_S = 3.0  # of sound that the kernel did not have when the page crashed
 YOUNG_S = 2.5  # what is younger may not be on the shelf: 1 s to be ripe, up to 1 s to its turn
 BUSY_S = 1.5  # a device that a busy machine has kept waiting is heard so much later
@@ -248,15 +225,8 @@ def test_a_page_says_how_it_stands_and_takes_it_back(
         assert notebook.complaints == []
 
 
-def recorded(folder: Path) -> list[int]:
-    """A number for each chunk that is on disk, as `WATCH` makes it."""
-    audio = sounds(folder / "audio.wav").astype(np.int64)
-    chunks = audio[: len(audio) // CHUNK_FRAMES * CHUNK_FRAMES].reshape(-1, CHUNK_FRAMES)
-    return [int(x) for x in chunks @ (1 + np.arange(CHUNK_FRAMES) % 7)]
-
-
 def watched(notebook: Notebook) -> list[tuple[int, float]]:
-    """What the page captures from now on, as it comes; see `WATCH`."""
+    """What the page captures from now on, as it comes; see `TELL`."""
     heard: list[tuple[int, float]] = []
     notebook.page.expose_function("testHeard", lambda one: heard.append((one[0], one[1])))
     return heard
@@ -276,7 +246,7 @@ def test_a_page_out_of_sight_loses_nothing_until_it_crashes(
         browser = undo.enter_context(contextlib.closing(own.look()))
         notebook = opened(server, browser, "crash.ipynb", LINE.format(url=service.url), STOP)
         heard = watched(notebook)
-        notebook.page.evaluate(WATCH)
+        notebook.page.evaluate(TELL)
         notebook.run(0)
         folder = new_folder(server, before)
         notebook.command("docmanager:save")
@@ -298,7 +268,7 @@ def test_a_page_out_of_sight_loses_nothing_until_it_crashes(
         browser = undo.enter_context(contextlib.closing(own.look()))
         notebook = found(server, browser, "crash.ipynb")
         heard = watched(notebook)
-        notebook.page.add_init_script(f"({WATCH})()")
+        notebook.page.add_init_script(f"({TELL})()")
         notebook.load()
         wait_until(lambda: len(events(folder, "Overflow")) > 0, notebook)
         at_s = audio_s(folder)

@@ -113,6 +113,17 @@ class VirtualMic:
         """Undo `freeze`."""
         self._server.send_signal(signal.SIGCONT)
 
+    @contextlib.contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Let nothing be captured meanwhile, nor caught up with: the computer sleeps."""
+        self._pactl("suspend-sink", "vmic", "1")
+        self._pactl("suspend-source", "@DEFAULT_SOURCE@", "1")
+        try:
+            yield
+        finally:
+            self._pactl("suspend-sink", "vmic", "0")
+            self._pactl("suspend-source", "@DEFAULT_SOURCE@", "0")
+
     def kill(self) -> None:
         """Pull the microphone out."""
         self._server.kill()

@@ -1,8 +1,11 @@
 // devices.js: from a wish (device, channels) to chunks of sound, and what is wrong with the device.
 
+import { Beside } from "./beside.js";
 import { deviceFor, inputNames } from "./inputs.js";
-import { PCM_RATE_HZ, TAP_NAME, tapModule } from "./pcm.js";
-import { besideEachOther, mayShareTabs, openTab } from "./tab.js";
+import { onPageClock, pageNow } from "./keeping.js";
+import { Cutter, PCM_CHUNK_FRAMES, PCM_RATE_HZ, TAP_NAME, tapModule } from "./pcm.js";
+import { readsTracks, readTrack } from "./reading.js";
+import { mayShareTabs, openTab } from "./tab.js";
 
 /** What a state of the page puts an end to; the kernel has the same table. */
 const TAB_STATES = ["choosing", "cancelled", "soundless", "unopened", "unshared", "tab"];
@@ -26,43 +29,30 @@ export function failureOf(error) {
 
 /**
  * Open the sound that is wished for: a microphone, and with `tab` another tab's beside it.
- * @param {{device: string, n_channels: number, native: boolean, tab: boolean, begun: boolean}} wish
+ * @param {{device: string, n_channels: number, worklet: boolean, tab: boolean, begun: boolean}} wish
  *   `begun` if there is a recording already, which then does not wait for the tab
- * @param {{told: (state: string, more?: object) => void, heard: (pcm: ArrayBuffer, wall_ms: number) => void, ended: () => void,
+ * @param {{told: (state: string, more?: object) => void, heard: (pcm: ArrayBuffer, captured_ms: number) => void, ended: () => void,
  *   allowed: () => void, ask: (why: string, press: () => void) => void, withdraw: () => void}} listener
- *   told how it stands, each chunk with when it was rendered, when no more comes and when a microphone was allowed; asks the person
+ *   told how it stands, each chunk with when it was captured, when no more comes and when a microphone was allowed; asks the person
  * @returns {{end: () => void, close: () => void}} ask for the end, which is told; or drop it all
  */
 export function openSound(wish, listener) {
   const { told } = listener;
   const { n_channels } = wish;
   /** @type {(() => void)[]} */ const undo = [];
-  /** @type {AudioWorkletNode | null} */ let node = null;
+  /** @type {(() => void) | null} */ let askEnd = null;
   let isClosed = false;
   const close = () => {
     isClosed = true;
     undo.splice(0).forEach((one) => one());
   };
-  const end = () => {
-    if (node) node.port.postMessage("end");
-    else ended();
-  };
+  const end = () => (askEnd ?? ended)();
   const ended = () => {
     close();
     listener.ended();
   };
 
-  async function tap(/** @type {MediaStream} */ stream, /** @type {ReturnType<typeof openTab> | null} */ tab) {
-    const [track] = stream.getAudioTracks();
-    const device = track.label;
-    const wanted = tab ? 1 : n_channels;
-    const has = track.getSettings().channelCount ?? wanted;
-    if (has < wanted) return told("channels", { detail: `${device} has ${has}` });
-    const { context, source } = await contextFor(stream, wish.native);
-    undo.push(() => context.close());
-    node = await tapNode(context, n_channels);
-    if (isClosed) return context.close();
-    node.port.onmessage = ({ data }) => (data.end ? ended() : listener.heard(data.pcm, data.wall_ms));
+  function watch(/** @type {MediaStreamTrack} */ track) {
     track.onended = () => { told("ended"); end(); };
     track.onmute = () => told("muted");
     track.onunmute = () => told("heard");
@@ -71,18 +61,51 @@ export function openSound(wish, listener) {
     document.addEventListener("visibilitychange", look);
     if (document.hidden) look();
     undo.push(() => document.removeEventListener("visibilitychange", look));
+  }
+
+  function read(/** @type {MediaStreamTrack} */ track, /** @type {ReturnType<typeof openTab> | null} */ tab) {
+    const cutter = new Cutter(n_channels, PCM_CHUNK_FRAMES);
+    let last_ms = 0;
+    const cut = (/** @type {Float32Array[]} */ channels, /** @type {number} */ end_ms) => {
+      last_ms = performance.timeOrigin + end_ms;
+      cutter.take(channels, (chunk, left) => listener.heard(chunk.buffer, last_ms - (left / PCM_RATE_HZ) * 1000));
+    };
+    const beside = tab && new Beside(cut);
+    const reading = readTrack(track, tab ? 1 : n_channels, {
+      heard: beside ? ([samples], end_ms) => beside.lead(samples, end_ms, performance.now()) : cut,
+      ended: () => {
+        beside?.leave();
+        cutter.flush((chunk) => listener.heard(chunk.buffer, last_ms));
+        ended();
+      },
+    });
+    undo.push(reading.close);
+    askEnd = reading.end;
+    if (beside) tab?.into(beside);
+    told("recording", { device: track.label, rate_hz: track.getSettings().sampleRate ?? null, latency_ms: null });
+  }
+
+  async function render(/** @type {MediaStream} */ stream, /** @type {MediaStreamTrack} */ track) {
+    const { context, source } = await contextFor(stream);
+    undo.push(() => context.close());
+    const node = await tapNode(context, n_channels);
+    if (isClosed) return context.close();
+    node.port.onmessage = ({ data }) => {
+      if (data.end) return ended();
+      listener.heard(data.pcm, onPageClock(data.wall_ms, { page_ms: pageNow(), wall_ms: Date.now() }));
+    };
+    askEnd = () => node.port.postMessage("end");
     const wake = () => context.resume();
     addEventListener("pointerdown", wake);
     undo.push(() => removeEventListener("pointerdown", wake));
     const { latency } = /** @type {any} */ (track.getSettings()); // s; "until the data is available", Media Capture and Streams
-    const about = () => ({ device, rate_hz: context.sampleRate, latency_ms: latency === undefined ? null : latency * 1000 });
+    const about = () => ({ device: track.label, rate_hz: context.sampleRate, latency_ms: latency === undefined ? null : latency * 1000 });
     const running = () => { if (context.state === "running") told("recording", about()); };
     context.onstatechange = () => {
       if (context.state === "suspended" || context.state === /** @type {any} */ ("interrupted")) told("held");
       else running();
     };
-    if (tab) tab.into(besideEachOther(source, node));
-    else source.connect(node);
+    source.connect(node);
     if (context.state === "suspended") {
       told("held");
       context.resume();
@@ -104,7 +127,13 @@ export function openSound(wish, listener) {
       if (isClosed) return stop();
       undo.push(stop);
       listener.allowed();
-      await tap(stream, tab);
+      const [track] = stream.getAudioTracks();
+      const wanted = tab ? 1 : n_channels;
+      const has = track.getSettings().channelCount ?? wanted;
+      if (has < wanted) return told("channels", { detail: `${track.label} has ${has}` });
+      watch(track);
+      if (readsTracks() && !wish.worklet) read(track, tab);
+      else await render(stream, track);
     } catch (error) {
       const state = failureOf(error);
       const detail = state === "none" ? "" : error.name === NOT_THERE ? error.message : `${error}`;
@@ -146,10 +175,10 @@ export function stretchesSound(/** @type {any} */ contexts = globalThis.AudioCon
   return "createMediaStreamTrackSource" in contexts.prototype; // which is Firefox's alone
 }
 
-async function contextFor(/** @type {MediaStream} */ stream, /** @type {boolean} */ isNative) {
+async function contextFor(/** @type {MediaStream} */ stream) {
   let context;
   try {
-    if (isNative || stretchesSound()) throw new Error("as the device likes it");
+    if (stretchesSound()) throw new Error("as the device likes it");
     context = new AudioContext({ sampleRate: PCM_RATE_HZ, latencyHint: BATCH_S });
     return { context, source: context.createMediaStreamSource(stream) };
   } catch { // Older Firefoxes refuse it.

@@ -73,23 +73,23 @@ export class Cutter {
     this.filled = 0; // frames
   }
 
-  /** @param {Float32Array[]} channels of one length @param {(chunk: Int16Array) => void} give */
+  /** @param {Float32Array[]} channels of one length @param {(chunk: Int16Array, left: number) => void} give `left`: frames behind it */
   take(channels, give) {
     for (let i = 0; i < channels[0].length; i++) {
       for (let c = 0; c < this.nChannels; c++) {
         const whole = Math.round((channels[c] ?? channels[0])[i] * 32768);
         this.chunk[this.filled * this.nChannels + c] = Math.max(-32768, Math.min(32767, whole));
       }
-      if (++this.filled === this.nFrames) this.flush(give);
+      if (++this.filled === this.nFrames) this.flush(give, channels[0].length - 1 - i);
     }
   }
 
-  /** Give what there is, if anything. @param {(chunk: Int16Array) => void} give */
-  flush(give) {
+  /** Give what there is, if anything. @param {(chunk: Int16Array, left: number) => void} give */
+  flush(give, left = 0) {
     if (!this.filled) return;
     const chunk = this.chunk.slice(0, this.filled * this.nChannels);
     this.filled = 0;
-    give(chunk);
+    give(chunk, left);
   }
 }
 

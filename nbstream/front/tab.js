@@ -1,6 +1,8 @@
 // tab.js: the sound of another tab, which the person chooses by a press in the cell: the browser asks
 // them then, and shows no tab to a page that nobody has touched.
 
+import { readsTracks, readTrack } from "./reading.js";
+
 /** What sharing failed with -> state, as the kernel knows them. @param {any} error */
 export function sharingFailureOf(error) {
   return error?.name === "NotAllowedError" ? "cancelled" : "unopened";
@@ -17,7 +19,7 @@ export function sharesTabs(/** @type {any} */ media, /** @type {any} */ policy) 
 
 /** Whether this page can have it. */
 export function mayShareTabs() {
-  return sharesTabs(navigator.mediaDevices, /** @type {any} */ (document).featurePolicy);
+  return readsTracks() && sharesTabs(navigator.mediaDevices, /** @type {any} */ (document).featurePolicy);
 }
 
 /** Have the person choose a tab; its sound, or null if it is shared without. Only in a press. */
@@ -46,8 +48,8 @@ async function sharedSound() {
  */
 export function openTab(told, person) {
   /** @type {MediaStream | null} */ let stream = null;
-  /** @type {AudioNode | null} */ let place = null; // where it is to be heard
-  /** @type {AudioNode | null} */ let source = null;
+  /** @type {import("./beside.js").Beside | null} */ let place = null; // where it is to be heard
+  /** @type {ReturnType<typeof readTrack> | null} */ let reading = null;
   let isAsking = false;
   let isClosed = false;
   let chosen = () => {};
@@ -59,13 +61,17 @@ export function openTab(told, person) {
   };
   const drop = () => {
     stream?.getTracks().forEach((track) => { track.onended = null; track.stop(); });
-    source?.disconnect();
-    stream = source = null;
+    reading?.close();
+    stream = reading = null;
+    place?.leave();
   };
   const connect = () => {
     if (!stream || !place) return;
-    source = /** @type {AudioContext} */ (place.context).createMediaStreamSource(stream);
-    source.connect(place);
+    const beside = place;
+    reading = readTrack(stream.getAudioTracks()[0], 1, {
+      heard: ([samples], end_ms) => beside.follow(samples, end_ms, performance.now()),
+      ended: () => beside.leave(),
+    });
   };
 
   async function press() {
@@ -91,7 +97,7 @@ export function openTab(told, person) {
   ask("choosing");
   return {
     ready,
-    into(/** @type {AudioNode} */ node) { place = node; connect(); },
+    into(/** @type {import("./beside.js").Beside} */ beside) { place = beside; connect(); },
     close() {
       isClosed = true;
       drop();
@@ -99,18 +105,4 @@ export function openTab(told, person) {
       chosen();
     },
   };
-}
-
-/** Into `node`, the microphone as its first channel and what is returned as its second; each mixed down. */
-export function besideEachOther(/** @type {AudioNode} */ microphone, /** @type {AudioNode} */ node) {
-  const { context } = node;
-  const merger = new ChannelMergerNode(context, { numberOfInputs: 2 });
-  const [one, other] = [0, 1].map((input) => {
-    const mono = new GainNode(context, { channelCount: 1, channelCountMode: "explicit", channelInterpretation: "speakers" });
-    mono.connect(merger, 0, input);
-    return mono;
-  });
-  microphone.connect(one);
-  merger.connect(node);
-  return other;
 }

@@ -2,7 +2,7 @@
 
 import { ENDED_BY, openSound } from "./devices.js";
 import { lastingLine } from "./dial.js";
-import { AWAY, CaptureClock, Keeper, onPageClock, pageNow } from "./keeping.js";
+import { AWAY, CaptureClock, Keeper, pageNow } from "./keeping.js";
 import { PCM_RATE_HZ } from "./pcm.js";
 
 const PUMP_MS = 250; // for what waits; what is captured goes at once
@@ -66,7 +66,7 @@ export class Taking {
     this.sound = openSound(wish, {
       .../** @type {any} */ (this.person),
       told: (state, more) => this.tell(state, more),
-      heard: (pcm, wall_ms) => this.take(pcm, wish.n_channels, wall_ms),
+      heard: (pcm, at_ms) => this.take(pcm, wish.n_channels, at_ms),
       ended: () => this.ended(),
     });
   }
@@ -96,9 +96,9 @@ export class Taking {
     this.say({ ...message, route: this.route, tried: this.line.tried });
   }
 
-  take(/** @type {ArrayBuffer} */ pcm, /** @type {number} */ nChannels, /** @type {number} */ wall_ms) {
+  take(/** @type {ArrayBuffer} */ pcm, /** @type {number} */ nChannels, /** @type {number} */ captured_ms) {
     const length_ms = (pcm.byteLength / 2 / nChannels / PCM_RATE_HZ) * 1000;
-    const { at_ms, lost_ms } = this.clock.heard(length_ms, onPageClock(wall_ms, { page_ms: pageNow(), wall_ms: Date.now() }));
+    const { at_ms, lost_ms } = this.clock.heard(length_ms, captured_ms);
     this.keeper?.add(this.hasBegun ? Math.round((lost_ms * PCM_RATE_HZ) / 1000) : AWAY, at_ms, pcm);
     this.hasBegun = true;
     this.pump();

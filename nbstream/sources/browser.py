@@ -94,13 +94,13 @@ class BrowserMicrophone:
         self.tell: Callable[[Message], None] | None = None
         self.heed: Callable[[str, str], None] | None = None
         self.origins: set[str] = set()
-        self.at_native_rate = False  # as browsers that refuse 16 kHz do it
+        self.in_worklet = False  # as browsers do it that do not let a track be read
         self._channel: Channel | None = None
         self._begin()
 
     def _begin(self) -> None:
         """A recording begins, of which nothing is known."""
-        wish = Wish(self.device, self._n_channels, self.tab, self.at_native_rate)
+        wish = Wish(self.device, self._n_channels, self.tab, self.in_worklet)
         self._take = PageTake(wish, self.heed)
         self._is_cancelled = self._is_cut_short = False
         self._progress_s: float | None = None  # when there was a chunk, or a stop; once it is read

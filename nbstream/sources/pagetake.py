@@ -24,7 +24,7 @@ class Wish:
     device: str  # a part of its name; any if empty
     n_channels: int
     tab: bool  # the last channel is another tab's
-    at_native_rate: bool  # resampled by us, as in Firefox
+    in_worklet: bool  # not read from the track itself, as in Firefox
 
 
 class PageTake:
@@ -118,7 +118,7 @@ class PageTake:
             "device": wish.device,
             "n_channels": wish.n_channels,
             "most": round(KEEP_S * 1000 / CHUNK_MS),
-            "native": wish.at_native_rate,
+            "worklet": wish.in_worklet,
             "tab": wish.tab,
             "begun": self.sound.pages > 0,
             "stop": self.is_stopping,

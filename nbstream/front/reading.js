@@ -1,0 +1,109 @@
+// reading.js: a track's own samples, and when the browser had captured them.
+//
+// An AudioContext renders by the clock of the loudspeakers. Where that is the slower one, or is held up,
+// Chromium keeps a tenth of a second of the microphone and drops the rest without a word. Who reads the
+// track follows no other clock. Chromium and its like have that for sound; others do without.
+
+import { PCM_RATE_HZ, Resampler } from "./pcm.js";
+
+const MOST_PIECES = 18000; // of 10 ms or more: a page that is held up loses nothing for three minutes
+const OUR_CLOCK_MS = 5000; // no older is a first piece; older Chromiums count from when the machine began
+const STILL_MS = 300; // a device that gives nothing for so long, when the end is asked, gives no more
+
+/** Whether pages can do that here. */
+export function readsTracks(/** @type {any} */ scope = globalThis) {
+  return "MediaStreamTrackProcessor" in scope && "AudioData" in scope;
+}
+
+/** As many channels as are wished for: mixed into one, or the first of them. */
+export function channelsOf(/** @type {any} */ data, /** @type {number} */ nChannels) {
+  const planes = Array.from({ length: data.numberOfChannels }, (_, planeIndex) => {
+    const plane = new Float32Array(data.numberOfFrames);
+    data.copyTo(plane, { planeIndex, format: "f32-planar" });
+    return plane;
+  });
+  if (nChannels > 1) return Array.from({ length: nChannels }, (_, i) => planes[i] ?? planes[0]);
+  const [mono, ...others] = planes;
+  for (const other of others) for (let i = 0; i < mono.length; i++) mono[i] += other[i];
+  if (others.length) for (let i = 0; i < mono.length; i++) mono[i] /= planes.length;
+  return [mono];
+}
+
+/** Pieces of sound, as a track gives them -> 16 kHz, and when the last of their samples was captured. */
+export class Pieces {
+  /** @param {number} nChannels */
+  constructor(nChannels) {
+    this.nChannels = nChannels;
+    this.rate_hz = 0;
+    /** @type {Resampler[]} */ this.resamplers = [];
+    this.in_s = this.out_s = 0; // taken and given: the resamplers wait for what follows
+    this.offset_ms = Infinity; // of the page's clock
+  }
+
+  /** @param {any} data AudioData @param {number} now_ms of the page @returns {{channels: Float32Array[], end_ms: number}} */
+  take(data, now_ms) {
+    const length_s = data.numberOfFrames / data.sampleRate;
+    const captured_ms = data.timestamp / 1000 + length_s * 1000;
+    if (!this.rate_hz && Math.abs(now_ms - captured_ms) < OUR_CLOCK_MS) this.offset_ms = 0;
+    if (this.offset_ms) this.offset_ms = Math.min(this.offset_ms, now_ms - captured_ms);
+    if (this.rate_hz !== data.sampleRate) {
+      this.rate_hz = data.sampleRate;
+      this.resamplers = Array.from({ length: this.nChannels }, () => new Resampler(this.rate_hz, PCM_RATE_HZ));
+      this.in_s = this.out_s = 0;
+    }
+    const channels = channelsOf(data, this.nChannels).map((plane, c) => this.resamplers[c].take(plane));
+    this.in_s += length_s;
+    this.out_s += channels[0].length / PCM_RATE_HZ;
+    return { channels, end_ms: captured_ms + this.offset_ms - (this.in_s - this.out_s) * 1000 };
+  }
+}
+
+/**
+ * Read a track until its end, or until that is asked: what was captured by then still comes.
+ * @param {MediaStreamTrack} track @param {number} nChannels
+ * @param {{heard: (channels: Float32Array[], end_ms: number) => void, ended: () => void}} listener
+ *   of 16 kHz, with when the last sample was captured, by `performance.now()`
+ * @returns {{end: () => void, close: () => void}} close: at once, and nothing more is told
+ */
+export function readTrack(track, nChannels, { heard, ended }) {
+  const Processor = /** @type {any} */ (globalThis).MediaStreamTrackProcessor;
+  const reader = new Processor({ track, maxBufferSize: MOST_PIECES }).readable.getReader();
+  const pieces = new Pieces(nChannels);
+  let until_ms = Infinity;
+  let isClosed = false;
+  /** @type {any} */ let still;
+  const close = () => {
+    isClosed = true;
+    clearTimeout(still);
+    reader.cancel().catch(() => {}); // of a track that has ended
+  };
+  const over = () => {
+    if (isClosed) return;
+    close();
+    ended();
+  };
+  const wait = () => {
+    clearTimeout(still);
+    still = setTimeout(over, STILL_MS);
+  };
+  async function read() {
+    while (!isClosed) {
+      const { value: data, done } = await reader.read();
+      if (done) return over();
+      if (isClosed) return data.close();
+      const { channels, end_ms } = pieces.take(data, performance.now());
+      data.close();
+      heard(channels, end_ms);
+      if (end_ms >= until_ms) return over();
+      if (until_ms < Infinity) wait();
+    }
+  }
+  read();
+  return {
+    end: () => {
+      until_ms = performance.now();
+      wait();
+    },
+    close,
+  };
+}

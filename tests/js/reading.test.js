@@ -1,0 +1,219 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Beside } from "../../nbstream/front/beside.js";
+import { channelsOf, Pieces, readsTracks, readTrack } from "../../nbstream/front/reading.js";
+
+/** What a browser gives for a piece of sound. */
+function audioData(planes, { rate_hz = 48000, at_ms = 0 } = {}) {
+  return {
+    numberOfChannels: planes.length, numberOfFrames: planes[0].length, sampleRate: rate_hz, timestamp: at_ms * 1000,
+    copyTo: (place, { planeIndex }) => place.set(planes[planeIndex]),
+    close() { this.isClosed = true; },
+  };
+}
+
+const sine = (hz, rate_hz, n, from = 0) =>
+  Float32Array.from({ length: n }, (_, i) => Math.sin((2 * Math.PI * hz * (from + i)) / rate_hz));
+
+test("channels are mixed into one, or the first as many as are wished for", () => {
+  const planes = [Float32Array.of(0.5, 0.25), Float32Array.of(-0.25, 0.25)];
+  assert.deepEqual(channelsOf(audioData(planes), 1), [Float32Array.of(0.125, 0.25)]);
+  assert.deepEqual(channelsOf(audioData(planes), 2), planes);
+  assert.deepEqual(channelsOf(audioData([...planes, planes[0]]), 2), planes);
+  assert.deepEqual(channelsOf(audioData([planes[0]]), 1), [planes[0]]);
+});
+
+for (const rate_hz of [44100, 48000]) {
+  test(`a sample's time is when it was captured, from ${rate_hz} Hz, however late it is read`, () => {
+    // A click 1 s after the beginning, which was at 700 ms.
+    const all = new Float32Array(2 * rate_hz);
+    all[rate_hz] = 1;
+    const pieces = new Pieces(1);
+    let loudest = { level: 0, at_ms: 0 };
+    for (let i = 0; i + 441 <= all.length; i += 441) {
+      const at_ms = 700 + (i / rate_hz) * 1000;
+      const { channels: [samples], end_ms } = pieces.take(audioData([all.slice(i, i + 441)], { rate_hz, at_ms }), at_ms + 10 + i / 40);
+      samples.forEach((level, k) => {
+        if (level > loudest.level) loudest = { level, at_ms: end_ms - (samples.length - k) / 16 };
+      });
+    }
+    assert.ok(Math.abs(loudest.at_ms - 1700) < 0.1, `${loudest.at_ms}`);
+  });
+}
+
+test("a clock that is not the page's is compared with it: the quickest piece tells", () => {
+  const pieces = new Pieces(1);
+  const end_ms = [25, 20, 21, 3000].map((late_ms, i) => {
+    const at_ms = 900_000_000 + i * 10;
+    const taken = pieces.take(audioData([new Float32Array(480)], { at_ms }), 5000 + (i + 1) * 10 + late_ms);
+    return taken.end_ms + (pieces.in_s - pieces.out_s) * 1000;
+  });
+  assert.deepEqual(end_ms.map(Math.round), [5035, 5040, 5050, 5060]);
+});
+
+test("a device that changes its rate goes on", () => {
+  const pieces = new Pieces(1);
+  const level = (rate_hz) => {
+    let last = 0;
+    for (let i = 0; i < 20; i++) {
+      const { channels } = pieces.take(audioData([sine(1000, rate_hz, rate_hz / 100, (i * rate_hz) / 100)], { rate_hz }), 0);
+      last = Math.sqrt(channels[0].reduce((sum, x) => sum + x * x, 0) / channels[0].length);
+    }
+    return last;
+  };
+  assert.ok(Math.abs(level(48000) - Math.SQRT1_2) < 0.01);
+  assert.ok(Math.abs(level(44100) - Math.SQRT1_2) < 0.02);
+});
+
+/** A browser whose track gives what is put into it; `heard` and `ended` note what is told. */
+async function reading(t, work) {
+  const state = { heard: [], ended: 0, cancelled: 0, size: 0 };
+  let give;
+  const queue = [];
+  const next = () => new Promise((done) => { give = () => { if (queue.length) { done(queue.shift()); give = null; } }; give(); });
+  globalThis.MediaStreamTrackProcessor = class {
+    constructor({ maxBufferSize }) {
+      state.size = maxBufferSize;
+      this.readable = { getReader: () => ({ read: next, cancel: async () => { state.cancelled++; } }) };
+    }
+  };
+  t.after(() => { delete globalThis.MediaStreamTrackProcessor; });
+  const put = async (one) => {
+    queue.push(one);
+    give?.();
+    await new Promise((done) => setImmediate(done));
+  };
+  const track = readTrack({}, 1, { heard: (channels, end_ms) => state.heard.push({ n: channels[0].length, end_ms }), ended: () => state.ended++ });
+  await work({ state, track, put, piece: (at_ms) => ({ value: audioData([new Float32Array(480)], { at_ms }), done: false }) });
+}
+
+test("when the end is asked, what was captured by then still comes, and no more", async (t) => {
+  await reading(t, async ({ state, track, put, piece }) => {
+    const asked_ms = performance.now();
+    await put(piece(asked_ms - 30));
+    track.end();
+    await put(piece(asked_ms - 20));
+    assert.equal(state.ended, 0);
+    await put(piece(performance.now() + 10)); // which was captured when it was asked, in part
+    assert.deepEqual([state.heard.length, state.ended, state.cancelled], [3, 1, 1]);
+    await put(piece(performance.now() + 20));
+    assert.equal(state.heard.length, 3);
+  });
+});
+
+test("a device that gives nothing any more is not waited for", async (t) => {
+  await reading(t, async ({ state, track, put, piece }) => {
+    await put(piece(performance.now()));
+    track.end();
+    await new Promise((done) => { const look = setInterval(() => { if (state.ended) { clearInterval(look); done(); } }, 10); });
+    assert.deepEqual([state.heard.length, state.ended, state.cancelled], [1, 1, 1]);
+  });
+});
+
+test("a track that ends is told once; of one that is dropped nothing is", async (t) => {
+  await reading(t, async ({ state, track, put }) => {
+    await put({ done: true });
+    track.close();
+    assert.equal(state.ended, 1);
+  });
+  await reading(t, async ({ state, track, put, piece }) => {
+    track.close();
+    const late = piece(0);
+    await put(late);
+    assert.deepEqual([state.heard.length, state.ended, late.value.isClosed], [0, 0, true]);
+  });
+});
+
+test("minutes of sound wait in the browser for a page that is held up", async (t) => {
+  await reading(t, async ({ state }) => assert.ok(state.size * 10 >= 180_000));
+});
+
+test("browsers that can't do that for sound are known", () => {
+  assert.equal(readsTracks({ MediaStreamTrackProcessor: 1, AudioData: 1 }), true);
+  assert.equal(readsTracks({ AudioData: 1 }), false); // Firefox
+  assert.equal(readsTracks({}), false);
+});
+
+/** 10 ms of the number that says when they were captured, in ms; they are read `late_ms` later. */
+const at = (ms) => new Float32Array(160).fill(ms);
+
+/** What comes of pieces: "a" and "b" are the two sounds, each with its time and the page's. */
+function beside(pieces) {
+  const out = [];
+  const sounds = new Beside(([one, other], end_ms) => out.push([one[0], other[0], other[159], end_ms]));
+  for (const [which, ms, now_ms = ms + 10] of pieces) {
+    if (which === "a") sounds.lead(at(ms), ms + 10, now_ms);
+    else if (which === "b") sounds.follow(at(ms), ms + 10, now_ms);
+    else sounds.leave();
+  }
+  return { out, sounds };
+}
+
+test("what was captured at one time stands side by side, whichever comes first", () => {
+  const pieces = [];
+  for (let ms = 100; ms < 1000; ms += 10) pieces.push(["a", ms], ["b", ms - 50]);
+  const { out } = beside(pieces);
+  assert.ok(out.length > 80);
+  for (const [one, first, last, end_ms] of out.slice(1)) {
+    assert.equal(end_ms, one + 10);
+    assert.deepEqual([first, last], [one, one]);
+  }
+});
+
+test("the first never waits for a second that is not there, and not long for one that is late", () => {
+  assert.equal(beside([["a", 0], ["a", 10]]).out.length, 2);
+  const { out, sounds } = beside([["a", 0], ["b", 0], ["a", 10], ["a", 20]]);
+  assert.equal(out.length, 1);
+  sounds.lead(at(30), 40, 1100);
+  assert.deepEqual(out.slice(1).map(([one, other]) => [one, other]), [[10, 0], [20, 0]]);
+  sounds.leave();
+  assert.deepEqual(out.slice(3).map(([one, other]) => [one, other]), [[30, 0]]);
+});
+
+test("where the second lacks something there is silence, and the rest stays where it belongs", () => {
+  const pieces = [];
+  for (let ms = 100; ms < 5000; ms += 10) {
+    pieces.push(["a", ms]);
+    if (ms < 300 || ms >= 500) pieces.push(["b", ms]); // 200 ms are missing
+  }
+  const { out } = beside(pieces);
+  const [one, other] = out.at(-1);
+  assert.equal(one, other);
+  const unlike = out.filter(([a, b]) => b !== a);
+  assert.deepEqual(unlike.map(([a]) => a), [100, ...Array.from({ length: 20 }, (_, i) => 300 + 10 * i)]);
+  assert.ok(unlike.every(([, b]) => b === 0));
+});
+
+test("so it is where the first lacks something", () => {
+  const pieces = [];
+  for (let ms = 100; ms < 5000; ms += 10) {
+    if (ms < 300 || ms >= 500) pieces.push(["a", ms]);
+    pieces.push(["b", ms]);
+  }
+  const { out } = beside(pieces);
+  assert.equal(out.length, 470);
+  assert.deepEqual(out.filter(([a, b]) => b !== a).map(([a, b]) => [a, b]), [[100, 0]]);
+});
+
+test("a clock that wanders is followed", () => {
+  const pieces = [];
+  for (let ms = 100; ms < 100_000; ms += 10) pieces.push(["a", ms], ["b", ms * 1.0003, ms + 10]);
+  const { out } = beside(pieces);
+  assert.ok(out.length > 9900);
+  const moves = out.slice(2).filter(([, other]) => other === 0); // 30 ms in all, 10 at a time
+  assert.ok(moves.length <= 3);
+  assert.ok(out.slice(2).every(([one, other]) => other === 0 || Math.abs(one - other) < 25));
+});
+
+test("a second that comes again is put where it belongs", () => {
+  const pieces = [];
+  for (let ms = 100; ms < 400; ms += 10) pieces.push(["a", ms], ["b", ms]);
+  pieces.push(["left"]);
+  for (let ms = 400; ms < 600; ms += 10) pieces.push(["a", ms]);
+  for (let ms = 600; ms < 900; ms += 10) pieces.push(["a", ms], ["b", ms]);
+  const { out } = beside(pieces);
+  const alone = ([one]) => one === 100 || (one >= 400 && one <= 600);
+  assert.deepEqual(out.filter(([, other]) => other === 0), out.filter(alone));
+  assert.ok(out.every((both) => alone(both) || both[0] === both[1]));
+});
