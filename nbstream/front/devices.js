@@ -69,10 +69,11 @@ export function openSound(wish, listener) {
     const cut = (/** @type {Float32Array[]} */ channels, /** @type {number} */ end_ms) => {
       last_ms = performance.timeOrigin + end_ms;
       cutter.take(channels, (chunk, left) => listener.heard(chunk.buffer, last_ms - (left / PCM_RATE_HZ) * 1000));
+      return ((PCM_CHUNK_FRAMES - cutter.filled) / PCM_RATE_HZ) * 1000;
     };
     const beside = tab && new Beside(cut);
     const reading = readTrack(track, tab ? 1 : n_channels, {
-      heard: beside ? ([samples], end_ms) => beside.lead(samples, end_ms, performance.now()) : cut,
+      heard: beside ? ([samples], end_ms) => (beside.lead(samples, end_ms, performance.now()), 0) : cut,
       ended: () => {
         beside?.leave();
         cutter.flush((chunk) => listener.heard(chunk.buffer, last_ms));

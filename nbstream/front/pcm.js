@@ -37,29 +37,41 @@ export class Resampler {
       }
       this.weights.push(row.map((weight) => weight / sum));
     }
-    this.rest = new Float32Array(this.half - 1); // silence before the first sample
-    this.place = 0; // of the next sample, in phases from the middle of `rest`'s beginning
+    this.kept = new Float64Array(4 * this.half); // what is still needed, and room
+    this.nKept = this.half - 1; // silence before the first sample
+    this.place = 0; // of the next sample, in phases from the middle of `kept`'s beginning
   }
 
   /** The samples that can be known now. @param {Float32Array} samples @returns {Float32Array} */
   take(samples) {
-    const all = new Float32Array(this.rest.length + samples.length);
-    all.set(this.rest);
-    all.set(samples, this.rest.length);
-    const out = [];
-    let first = Math.floor(this.place / this.nPhases);
-    while (first + 2 * this.half <= all.length) {
-      const row = this.weights[this.place % this.nPhases];
-      let sum = 0;
-      for (let i = 0; i < row.length; i++) sum += row[i] * all[first + i];
-      out.push(sum);
-      this.place += this.step;
-      first = Math.floor(this.place / this.nPhases);
+    const { half, nPhases, step } = this;
+    const length = this.nKept + samples.length;
+    if (length > this.kept.length) {
+      const room = new Float64Array(length);
+      room.set(this.kept.subarray(0, this.nKept));
+      this.kept = room;
     }
-    const used = Math.min(first, all.length);
-    this.rest = all.slice(used);
-    this.place -= used * this.nPhases;
-    return Float32Array.from(out);
+    const { kept } = this;
+    kept.set(samples, this.nKept);
+    const out = new Float32Array(Math.ceil((length * nPhases) / step));
+    let n = 0;
+    let first = Math.floor(this.place / nPhases);
+    while (first + 2 * half <= length) {
+      const row = this.weights[this.place % nPhases];
+      let [one, other] = [0, 0]; // neither sum waits for the other
+      for (let i = 0, at = first; i < half; i++, at++) {
+        one += row[i] * kept[at];
+        other += row[i + half] * kept[at + half];
+      }
+      out[n++] = one + other;
+      this.place += step;
+      first = Math.floor(this.place / nPhases);
+    }
+    const used = Math.min(first, length);
+    kept.copyWithin(0, used, length);
+    this.nKept = length - used;
+    this.place -= used * nPhases;
+    return out.subarray(0, n);
   }
 }
 

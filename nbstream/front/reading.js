@@ -8,6 +8,7 @@ import { PCM_RATE_HZ, Resampler } from "./pcm.js";
 
 const MOST_PIECES = 18000; // of 10 ms or more: a page that is held up loses nothing for three minutes
 const OUR_CLOCK_MS = 5000; // no older is a first piece; older Chromiums count from when the machine began
+const LATE_MS = 1; // a piece may be, and still not wake the page by itself
 const STILL_MS = 300; // a device that gives nothing for so long, when the end is asked, gives no more
 
 /** Whether pages can do that here. */
@@ -15,13 +16,8 @@ export function readsTracks(/** @type {any} */ scope = globalThis) {
   return "MediaStreamTrackProcessor" in scope && "AudioData" in scope;
 }
 
-/** As many channels as are wished for: mixed into one, or the first of them. */
-export function channelsOf(/** @type {any} */ data, /** @type {number} */ nChannels) {
-  const planes = Array.from({ length: data.numberOfChannels }, (_, planeIndex) => {
-    const plane = new Float32Array(data.numberOfFrames);
-    data.copyTo(plane, { planeIndex, format: "f32-planar" });
-    return plane;
-  });
+/** As many of `planes`, a device's channels, as are wished for: all mixed into the first of them, or the first few. */
+export function channelsOf(/** @type {Float32Array[]} */ planes, /** @type {number} */ nChannels) {
   if (nChannels > 1) return Array.from({ length: nChannels }, (_, i) => planes[i] ?? planes[0]);
   const [mono, ...others] = planes;
   for (const other of others) for (let i = 0; i < mono.length; i++) mono[i] += other[i];
@@ -36,33 +32,43 @@ export class Pieces {
     this.nChannels = nChannels;
     this.rate_hz = 0;
     /** @type {Resampler[]} */ this.resamplers = [];
+    /** @type {Float32Array[]} */ this.planes = []; // a piece's channels; the next one has their place
     this.in_s = this.out_s = 0; // taken and given: the resamplers wait for what follows
+    this.length_ms = 0; // of the last
     this.offset_ms = Infinity; // of the page's clock
+    this.under_way_ms = Infinity; // of the quickest, to the page
+    this.next_ms = 0; // when the next one can be there
   }
 
   /** @param {any} data AudioData @param {number} now_ms of the page @returns {{channels: Float32Array[], end_ms: number}} */
   take(data, now_ms) {
-    const length_s = data.numberOfFrames / data.sampleRate;
-    const captured_ms = data.timestamp / 1000 + length_s * 1000;
-    if (!this.rate_hz && Math.abs(now_ms - captured_ms) < OUR_CLOCK_MS) this.offset_ms = 0;
-    if (this.offset_ms) this.offset_ms = Math.min(this.offset_ms, now_ms - captured_ms);
+    this.length_ms = (data.numberOfFrames / data.sampleRate) * 1000;
+    const said_ms = data.timestamp / 1000 + this.length_ms;
+    if (!this.rate_hz && Math.abs(now_ms - said_ms) < OUR_CLOCK_MS) this.offset_ms = 0;
+    if (this.offset_ms) this.offset_ms = Math.min(this.offset_ms, now_ms - said_ms);
+    const captured_ms = Math.min(now_ms, said_ms + this.offset_ms);
+    this.under_way_ms = Math.min(this.under_way_ms, now_ms - said_ms);
+    this.next_ms = said_ms + this.under_way_ms + this.length_ms;
     if (this.rate_hz !== data.sampleRate) {
       this.rate_hz = data.sampleRate;
       this.resamplers = Array.from({ length: this.nChannels }, () => new Resampler(this.rate_hz, PCM_RATE_HZ));
       this.in_s = this.out_s = 0;
     }
-    const channels = channelsOf(data, this.nChannels).map((plane, c) => this.resamplers[c].take(plane));
-    this.in_s += length_s;
+    const { numberOfChannels: n, numberOfFrames: nFrames } = data;
+    if (this.planes.length !== n || this.planes[0].length !== nFrames) this.planes = Array.from({ length: n }, () => new Float32Array(nFrames));
+    this.planes.forEach((plane, planeIndex) => data.copyTo(plane, { planeIndex, format: "f32-planar" }));
+    const channels = channelsOf(this.planes, this.nChannels).map((plane, c) => this.resamplers[c].take(plane));
+    this.in_s += this.length_ms / 1000;
     this.out_s += channels[0].length / PCM_RATE_HZ;
-    return { channels, end_ms: captured_ms + this.offset_ms - (this.in_s - this.out_s) * 1000 };
+    return { channels, end_ms: captured_ms - (this.in_s - this.out_s) * 1000 };
   }
 }
 
 /**
  * Read a track until its end, or until that is asked: what was captured by then still comes.
  * @param {MediaStreamTrack} track @param {number} nChannels
- * @param {{heard: (channels: Float32Array[], end_ms: number) => void, ended: () => void}} listener
- *   of 16 kHz, with when the last sample was captured, by `performance.now()`
+ * @param {{heard: (channels: Float32Array[], end_ms: number) => number, ended: () => void}} listener
+ *   of 16 kHz, with when the last sample was captured, by `performance.now()`; gives for how many ms no more is needed
  * @returns {{end: () => void, close: () => void}} close: at once, and nothing more is told
  */
 export function readTrack(track, nChannels, { heard, ended }) {
@@ -87,18 +93,30 @@ export function readTrack(track, nChannels, { heard, ended }) {
     still = setTimeout(over, STILL_MS);
   };
   async function read() {
-    while (!isClosed) {
-      const { value: data, done } = await reader.read();
-      if (done) return over();
-      if (isClosed) return data.close();
-      const { channels, end_ms } = pieces.take(data, performance.now());
-      data.close();
-      heard(channels, end_ms);
-      if (end_ms >= until_ms) return over();
-      if (until_ms < Infinity) wait();
+    for (let n = 1; !isClosed;) {
+      let enough_ms = 0;
+      const reads = Array.from({ length: n }, () => reader.read());
+      for (const one of reads) {
+        const { value: data, done } = await one;
+        if (done) return over();
+        if (isClosed) {
+          data.close();
+          continue;
+        }
+        const { channels, end_ms } = pieces.take(data, performance.now());
+        data.close();
+        enough_ms = heard(channels, end_ms);
+        if (end_ms >= until_ms) over();
+        else if (until_ms < Infinity) wait();
+      }
+      // Who does not ask for each piece is not woken for it. Timers are slow in a page out of sight.
+      n = Math.max(1, Math.ceil(enough_ms / pieces.length_ms));
+      const there_ms = pieces.next_ms + (n - 1) * pieces.length_ms + LATE_MS - performance.now();
+      if (n > 1 && there_ms > 0 && until_ms === Infinity && !document.hidden) await new Promise((done) => { setTimeout(done, there_ms); });
+      else n = 1;
     }
   }
-  read();
+  read().catch((error) => { over(); throw error; });
   return {
     end: () => {
       until_ms = performance.now();

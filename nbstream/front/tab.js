@@ -69,7 +69,7 @@ export function openTab(told, person) {
     if (!stream || !place) return;
     const beside = place;
     reading = readTrack(stream.getAudioTracks()[0], 1, {
-      heard: ([samples], end_ms) => beside.follow(samples, end_ms, performance.now()),
+      heard: ([samples], end_ms) => (beside.follow(samples, end_ms, performance.now()), 0),
       ended: () => beside.leave(),
     });
   };

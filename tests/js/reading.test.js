@@ -17,11 +17,12 @@ const sine = (hz, rate_hz, n, from = 0) =>
   Float32Array.from({ length: n }, (_, i) => Math.sin((2 * Math.PI * hz * (from + i)) / rate_hz));
 
 test("channels are mixed into one, or the first as many as are wished for", () => {
-  const planes = [Float32Array.of(0.5, 0.25), Float32Array.of(-0.25, 0.25)];
-  assert.deepEqual(channelsOf(audioData(planes), 1), [Float32Array.of(0.125, 0.25)]);
-  assert.deepEqual(channelsOf(audioData(planes), 2), planes);
-  assert.deepEqual(channelsOf(audioData([...planes, planes[0]]), 2), planes);
-  assert.deepEqual(channelsOf(audioData([planes[0]]), 1), [planes[0]]);
+  const planes = () => [Float32Array.of(0.5, 0.25), Float32Array.of(-0.25, 0.25)];
+  assert.deepEqual(channelsOf(planes(), 1), [Float32Array.of(0.125, 0.25)]);
+  assert.deepEqual(channelsOf(planes(), 2), planes());
+  assert.deepEqual(channelsOf([...planes(), planes()[0]], 2), planes());
+  assert.deepEqual(channelsOf([planes()[0]], 1), [planes()[0]]);
+  assert.deepEqual(channelsOf([planes()[0]], 2), [planes()[0], planes()[0]]);
 });
 
 for (const rate_hz of [44100, 48000]) {
@@ -95,7 +96,8 @@ test("when the end is asked, what was captured by then still comes, and no more"
     track.end();
     await put(piece(asked_ms - 20));
     assert.equal(state.ended, 0);
-    await put(piece(performance.now() + 10)); // which was captured when it was asked, in part
+    await new Promise((done) => { setTimeout(done, 25); });
+    await put(piece(performance.now() - 10)); // by when the end was asked
     assert.deepEqual([state.heard.length, state.ended, state.cancelled], [3, 1, 1]);
     await put(piece(performance.now() + 20));
     assert.equal(state.heard.length, 3);
