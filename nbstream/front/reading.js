@@ -8,7 +8,9 @@ import { PCM_RATE_HZ, Resampler } from "./pcm.js";
 
 const MOST_PIECES = 18000; // of 10 ms or more: a page that is held up loses nothing for three minutes
 const OUR_CLOCK_MS = 5000; // no older is a first piece; older Chromiums count from when the machine began
+const JITTER_MS = 50; // of what a device's times are
 const LATE_MS = 1; // a piece may be, and still not wake the page by itself
+const WAITED_MS = 2;
 const STILL_MS = 300; // a device that gives nothing for so long, when the end is asked, gives no more
 
 /** Whether pages can do that here. */
@@ -40,15 +42,21 @@ export class Pieces {
     this.next_ms = 0; // when the next one can be there
   }
 
-  /** @param {any} data AudioData @param {number} now_ms of the page @returns {{channels: Float32Array[], end_ms: number}} */
-  take(data, now_ms) {
+  /**
+   * @param {any} data AudioData @param {number} now_ms of the page
+   * @param {number} empty_ms when nothing waited to be read: where a device has slept, Chromium's times come behind
+   *   and catch up for seconds, but what came later was not captured before
+   * @returns {{channels: Float32Array[], end_ms: number}}
+   */
+  take(data, now_ms, empty_ms = -Infinity) {
     this.length_ms = (data.numberOfFrames / data.sampleRate) * 1000;
     const said_ms = data.timestamp / 1000 + this.length_ms;
     if (!this.rate_hz && Math.abs(now_ms - said_ms) < OUR_CLOCK_MS) this.offset_ms = 0;
     if (this.offset_ms) this.offset_ms = Math.min(this.offset_ms, now_ms - said_ms);
-    const captured_ms = Math.min(now_ms, said_ms + this.offset_ms);
     this.under_way_ms = Math.min(this.under_way_ms, now_ms - said_ms);
-    this.next_ms = said_ms + this.under_way_ms + this.length_ms;
+    const came_ms = Math.max(said_ms + this.under_way_ms, empty_ms - JITTER_MS);
+    const captured_ms = Math.min(now_ms, came_ms - this.under_way_ms + this.offset_ms);
+    this.next_ms = came_ms + this.length_ms;
     if (this.rate_hz !== data.sampleRate) {
       this.rate_hz = data.sampleRate;
       this.resamplers = Array.from({ length: this.nChannels }, () => new Resampler(this.rate_hz, PCM_RATE_HZ));
@@ -93,17 +101,21 @@ export function readTrack(track, nChannels, { heard, ended }) {
     still = setTimeout(over, STILL_MS);
   };
   async function read() {
+    let empty_ms = -Infinity;
     for (let n = 1; !isClosed;) {
       let enough_ms = 0;
       const reads = Array.from({ length: n }, () => reader.read());
       for (const one of reads) {
+        const asked_ms = performance.now();
         const { value: data, done } = await one;
+        const now_ms = performance.now();
+        if (now_ms - asked_ms > WAITED_MS) empty_ms = asked_ms; // for this one was waited
         if (done) return over();
         if (isClosed) {
           data.close();
           continue;
         }
-        const { channels, end_ms } = pieces.take(data, performance.now());
+        const { channels, end_ms } = pieces.take(data, now_ms, empty_ms);
         data.close();
         enough_ms = heard(channels, end_ms);
         if (end_ms >= until_ms) over();

@@ -53,6 +53,19 @@ test("a clock that is not the page's is compared with it: the quickest piece tel
   assert.deepEqual(end_ms.map(Math.round), [5035, 5040, 5050, 5060]);
 });
 
+test("times that come behind are not believed: what nobody had yet was not captured before", () => {
+  const pieces = new Pieces(1);
+  const taken = (at_ms, now_ms, empty_ms) => {
+    const { end_ms } = pieces.take(audioData([new Float32Array(480)], { at_ms }), now_ms, empty_ms);
+    return Math.round(end_ms + (pieces.in_s - pieces.out_s) * 1000);
+  };
+  assert.equal(taken(1000, 1015, 1006), 1010);
+  assert.equal(taken(1010, 1025, 1016), 1020);
+  assert.equal(taken(1020, 5030, 1026), 1030); // of a page that was held up: it waited there
+  const slept_ms = taken(1030, 9030, 9022); // nothing was there 8 ms ago
+  assert.ok(slept_ms > 8900 && slept_ms <= 9030, `${slept_ms}`);
+});
+
 test("a device that changes its rate goes on", () => {
   const pieces = new Pieces(1);
   const level = (rate_hz) => {
