@@ -63,7 +63,9 @@ LINE = """
 HIDDEN = "The page that records is in the background."
 MUTED = "The browser's microphone is switched off."
 # The page tells each chunk, as what it notes itself it may not have on disk when it crashes.
-TELL = f"() => ({WATCH})((...one) => testHeard(one))"
+TELL = f"""() => ({WATCH})((number, began_s, seq, isHere) => {{
+  if (isHere) testHeard([number, began_s]);
+}})"""
 KEPT_S = 3.0  # of sound that the kernel did not have when the page crashed
 YOUNG_S = 2.5  # what is younger may not be on the shelf: 1 s to be ripe, up to 1 s to its turn
 BUSY_S = 1.5  # a device that a busy machine has kept waiting is heard so much later
