@@ -53,9 +53,28 @@ def session(growing: Growing) -> Session:
     return ended
 
 
+# A word is marked for a fifth of a second, which a test that only looks now and then may miss.
+NOTE_WORDS = """() => {
+  window.heardWords = [];
+  new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      if (!target.classList.contains("nbs-heard")) continue;
+      heardWords.push([target.closest(".nbs-turn").dataset.key, target.innerText]);
+    }
+  }).observe(document.body, { subtree: true, attributeFilter: ["class"] });
+}"""
+# Those up to the one that is looked for are forgotten.
+WAS_HEARD = """([key, word]) => {
+  const at = heardWords.findIndex((one) => one[0] === key && one[1] === word);
+  heardWords.splice(0, at + 1);
+  return at >= 0;
+}"""
+
+
 @pytest.fixture
 def shown(browser: Browser, session: Session) -> Iterator[FrontPage]:
     with front_page(browser, Inspector(session), height=1100) as shown:
+        shown.page.evaluate(NOTE_WORDS)
         yield shown
 
 
@@ -100,18 +119,20 @@ def clock_s(shown: FrontPage) -> float:
 
 
 def until_heard(shown: FrontPage, number: int, word: str) -> None:
-    """Until a word of a turn is marked as the one that is heard."""
+    """Until a word of a turn was marked as the one that is heard."""
     for _ in range(400):
         shown.settle()
-        if line(shown, number).locator(".nbs-heard").all_inner_texts() == [word]:
+        if shown.page.evaluate(WAS_HEARD, [f"0.{number}", word]):
             return
     raise AssertionError(f"{word} was never heard")
 
 
 def until_over(shown: FrontPage) -> None:
+    """Until all is at rest; what was heard by then is forgotten."""
     for _ in range(2000):
         shown.settle()
         if play_button(shown).get_attribute("data-state") == "paused":
+            shown.page.evaluate("() => { heardWords.length = 0; }")
             return
     raise AssertionError("it never ended")
 
@@ -328,14 +349,14 @@ def test_a_turn_is_heard_from_where_it_is_clicked_to_its_end(shown: FrontPage) -
     line(shown, 2).locator(".nbs-at").click()
     until_heard(shown, 2, "There")
     expect(play_button(shown)).to_have_text("Pause")
-    assert clock_s(shown) == 10
+    assert clock_s(shown) in (10, 11)
     until_heard(shown, 2, "small")
     until_over(shown)
     assert clock_s(shown) in (13, 14)
 
     line(shown, 4).get_by_text("too", exact=True).click()
     until_heard(shown, 4, "too")
-    assert clock_s(shown) in (22, 23)
+    assert clock_s(shown) in (22, 23, 24)
     press(shown, " ")  # pauses
     at_s = clock_s(shown)
     frames = shown.page.evaluate("() => frames")
