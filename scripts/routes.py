@@ -138,17 +138,29 @@ def device_lost_s(folder: Path) -> float:
     return sum(event["lost_frames"] for event in events(folder, "Overflow")) / 16_000
 
 
-def as_spoken(recorded: Samples) -> float:
-    """How like some stretch of the speech a stretch of the recording is."""
+def spoken(recorded: Samples) -> tuple[Samples, Samples]:
+    """The recording without what came before the speech, and the speech as it lies there."""
     delay, there = moved(recorded, said(SAMPLE_S + recorded.size / 16_000))
-    a, b = recorded[max(0, delay) :].astype(float), there[max(0, delay) :]
+    return recorded[max(0, delay) :], there[max(0, delay) :]
+
+
+def likeness(recorded: Samples, there: Samples) -> float:
+    """Correlation of two stretches of one length."""
+    a, b = recorded.astype(float), there.astype(float)
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(a @ b) / norm if norm else float("nan")
+
+
+def as_spoken(recorded: Samples) -> float:
+    """How like some stretch of the speech a stretch of the recording is."""
+    return likeness(*spoken(recorded))
 
 
 def rows_of(taken: Taken) -> list[Row]:
     """One for each thing that the kernel did, and one for the whole."""
     recorded = sounds(taken.folder / "audio.wav")
+    heard, there = spoken(recorded)
+    before = recorded.size - heard.size
     came, offset_s = taken.came, taken.offset_s
     begins = np.cumsum([0] + [chunk.frames for chunk in came])
     end_s = np.array([chunk.at_ms / 1000 + offset_s for chunk in came])
@@ -161,7 +173,9 @@ def rows_of(taken: Taken) -> list[Row]:
         first, last = inside[0], inside[-1]
         part = slice(begins[first], begins[last + 1])
         numbers = came[last].seq - came[first].seq + 1
-        same = as_spoken(recorded[part])
+        # Where it lies if nothing is missing before it; else where it is most alike.
+        at = slice(max(0, part.start - before), max(0, part.stop - before))
+        same = np.fmax(likeness(heard[at], there[at]), as_spoken(recorded[part]))
         rows.append(Row(what, numbers, len(inside), same, late_s[inside].max()))
     in_folder = len(came) if begins[-1] == recorded.size else recorded.size // 800
     stop = "after the cell" if taken.stop_ms is None else f"{taken.stop_ms:.0f}"
@@ -169,7 +183,7 @@ def rows_of(taken: Taken) -> list[Row]:
     what = f"all of it; figures shown: {taken.figures} of {drawn}"
     if lost_s := device_lost_s(taken.folder):
         what += f"; the device lost {lost_s:.1f} s"
-    same = as_spoken(recorded)
+    same = likeness(heard, there)
     rows.append(Row(what, taken.captured, in_folder, same, late_s.max(), stop))
     return rows
 

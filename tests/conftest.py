@@ -7,8 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.browser import Lab
+    from tests.scripted import ScriptedServer
 
 ROOT = Path(__file__).parent.parent
 _real_sleep = time.sleep
@@ -66,3 +71,21 @@ def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_memory(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """What this person chose in a recorder is neither used nor changed."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab beside the tests."""
+    from tests.browser import lab
+
+    with lab(tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[ScriptedServer]:
+    """A service that hears everything and says nothing."""
+    from tests.page_microphone import silent_service
+
+    with silent_service() as service:
+        yield service

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import Lab, Notebook, chromium, lab
-from tests.page_microphone import folders, new_folder, silent_service, wait_until
+from tests.browser import Lab, Notebook, chromium
+from tests.page_microphone import folders, new_folder, wait_until
 from tests.scripted import ScriptedServer
 
 pytestmark = pytest.mark.browser
@@ -65,18 +65,6 @@ BLOCKED: dict[str, list[str]] = {
     "proxy": ["direct"],
     "control": ["direct", "proxy"],
 }
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[ScriptedServer]:
-    with silent_service() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with lab(tmp_path_factory.mktemp("lab")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

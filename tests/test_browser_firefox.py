@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soxr
 
-from tests.browser import ROOT, RUN, Lab, lab, notebook_of
+from tests.browser import ROOT, RUN, Lab, notebook_of
 from tests.firefox import FirefoxPage, firefox
 from tests.page_microphone import (
     RECORD,
@@ -26,7 +26,6 @@ from tests.page_microphone import (
     folders,
     new_folder,
     said,
-    silent_service,
     sounds,
 )
 from tests.page_watch import LIVES, SWALLOW, Life, lost_s, recorded
@@ -138,18 +137,6 @@ def page(device: VirtualMic) -> Iterator[FirefoxPage]:
         # Pages that are not secure have none.
         page.before_each_page(f"() => {{ if (window.AudioWorkletNode) {{ {LIVES} }} }}")
         yield page
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with lab(tmp_path_factory.mktemp("lab")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[ScriptedServer]:
-    with silent_service() as service:
-        yield service
 
 
 def test_nothing_is_lost_nor_by_a_page_that_is_loaded_again(

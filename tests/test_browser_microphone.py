@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import FLAGS, Lab, chromium_path, lab
+from tests.browser import FLAGS, Lab, chromium_path
 from tests.page_microphone import (
     RECORD,
     SHOW,
@@ -22,7 +22,6 @@ from tests.page_microphone import (
     listening_chromium,
     new_folder,
     said,
-    silent_service,
     sounds,
     take,
     wait_until,
@@ -42,18 +41,6 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser(speech: Path) -> Iterator[Browser]:
     with listening_chromium(speech) as browser:
         yield browser
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[ScriptedServer]:
-    with silent_service() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with lab(tmp_path_factory.mktemp("lab")) as server:
-        yield server
 
 
 def test_a_page_that_is_held_up_loses_nothing(

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser import FLAGS, Lab, Notebook, chromium_path, lab
+from tests.browser import FLAGS, Lab, Notebook, chromium_path
 from tests.page_microphone import (
     RECORD,
     SHOW,
@@ -25,7 +25,6 @@ from tests.page_microphone import (
     folders,
     new_folder,
     said,
-    silent_service,
     sounds,
     wait_until,
     write_speech,
@@ -82,18 +81,6 @@ def browser(device: VirtualMic) -> Iterator[Browser]:
         )
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with lab(tmp_path_factory.mktemp("lab")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[ScriptedServer]:
-    with silent_service() as service:
-        yield service
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import Lab, Notebook, lab
+from tests.browser import Lab, Notebook
 from tests.page_microphone import (
     RECORD,
     SHOW,
@@ -21,7 +21,6 @@ from tests.page_microphone import (
     folders,
     listening_chromium,
     new_folder,
-    silent_service,
     wait_until,
     write_speech,
 )
@@ -40,18 +39,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     speech = write_speech(tmp_path_factory.mktemp("speech") / "speech.wav")
     with listening_chromium(speech) as browser:
         yield browser
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[ScriptedServer]:
-    with silent_service() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with lab(tmp_path_factory.mktemp("lab")) as server:
-        yield server
 
 
 @contextlib.contextmanager

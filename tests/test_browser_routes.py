@@ -18,7 +18,6 @@ from tests.page_course import N_FIGURES, take_all
 from tests.page_microphone import (
     check,
     listening_chromium,
-    silent_service,
     sounds,
     write_speech,
 )
@@ -33,18 +32,6 @@ ELSEWHERE = "hub.test"  # a host that is not loopback, for the page
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_speech(tmp_path_factory.mktemp("speech") / "speech.wav", SPEECH_S)
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[ScriptedServer]:
-    with silent_service() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with lab(tmp_path_factory.mktemp("lab")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from playwright.sync_api import (
 )
 from websockets.sync.client import connect
 
-from tests.browser import FLAGS, START_S, Lab, Notebook, chromium_path, lab, notebook_of
+from tests.browser import FLAGS, START_S, Lab, Notebook, chromium_path, notebook_of
 from tests.page_microphone import (
     STOP,
     audio_s,
@@ -39,7 +39,6 @@ from tests.page_microphone import (
     folders,
     new_folder,
     said,
-    silent_service,
     sounds,
     wait_until,
     write_speech,
@@ -115,18 +114,6 @@ def chromium(profile: Path, flags: Sequence[str], env: Mapping[str, str]) -> Ite
             yield Chromium(f"http://127.0.0.1:{port.read_text().split()[0]}", playwright)
         finally:
             process.terminate()
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[ScriptedServer]:
-    with silent_service() as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with lab(tmp_path_factory.mktemp("lab")) as server:
-        yield server
 
 
 def opened(server: Lab, browser: Browser, name: str, *cells: str) -> Notebook:

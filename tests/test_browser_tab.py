@@ -26,7 +26,6 @@ from tests.page_microphone import (
     folders,
     new_folder,
     said,
-    silent_service,
     sounds,
     wait_until,
     write_speech,
@@ -56,12 +55,6 @@ def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
         yield playwright
     expect.set_options(timeout=5_000)  # as it was
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[ScriptedServer]:
-    with silent_service() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -75,6 +75,7 @@ export function openSound(wish, listener) {
     const reading = readTrack(track, tab ? 1 : n_channels, {
       heard: beside ? ([samples], end_ms) => (beside.lead(samples, end_ms, performance.now()), 0) : cut,
       ended: () => {
+        if (track.readyState === "ended") told("ended"); // before its end is
         beside?.leave();
         cutter.flush((chunk) => listener.heard(chunk.buffer, last_ms));
         ended();
@@ -133,7 +134,7 @@ export function openSound(wish, listener) {
       const has = track.getSettings().channelCount ?? wanted;
       if (has < wanted) return told("channels", { detail: `${track.label} has ${has}` });
       watch(track);
-      if (readsTracks() && !wish.worklet) read(track, tab);
+      if (!wish.worklet && readsTracks(track)) read(track, tab);
       else await render(stream, track);
     } catch (error) {
       const state = failureOf(error);

@@ -13,9 +13,14 @@ const LATE_MS = 1; // a piece may be, and still not wake the page by itself
 const WAITED_MS = 2;
 const STILL_MS = 300; // a device that gives nothing for so long, when the end is asked, gives no more
 
-/** Whether pages can do that here. */
-export function readsTracks(/** @type {any} */ scope = globalThis) {
-  return "MediaStreamTrackProcessor" in scope && "AudioData" in scope;
+/** Whether pages can do that here; with a track, for that one: some read pictures only. @param {MediaStreamTrack | null} track @param {any} scope */
+export function readsTracks(track = null, scope = globalThis) {
+  if (!("MediaStreamTrackProcessor" in scope && "AudioData" in scope)) return false;
+  try {
+    return !track || Boolean(new scope.MediaStreamTrackProcessor({ track }));
+  } catch {
+    return false;
+  }
 }
 
 /** As many of `planes`, a device's channels, as are wished for: all mixed into the first of them, or the first few. */

@@ -145,9 +145,17 @@ test("minutes of sound wait in the browser for a page that is held up", async (t
 });
 
 test("browsers that can't do that for sound are known", () => {
-  assert.equal(readsTracks({ MediaStreamTrackProcessor: 1, AudioData: 1 }), true);
-  assert.equal(readsTracks({ AudioData: 1 }), false); // Firefox
-  assert.equal(readsTracks({}), false);
+  class OfPictures {
+    constructor({ track }) {
+      if (track.kind === "audio") throw new TypeError("of pictures only");
+    }
+  }
+  const chromium = { MediaStreamTrackProcessor: class {}, AudioData: class {} };
+  const track = { kind: "audio" };
+  assert.equal(readsTracks(null, chromium), true);
+  assert.equal(readsTracks(track, chromium), true);
+  assert.equal(readsTracks(track, { ...chromium, MediaStreamTrackProcessor: OfPictures }), false);
+  assert.equal(readsTracks(null, { AudioData: class {} }), false); // Firefox
 });
 
 /** 10 ms of the number that says when they were captured, in ms; they are read `late_ms` later. */
