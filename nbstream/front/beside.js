@@ -76,7 +76,6 @@ export class Beside {
     for (let first; (first = this.waiting[0]); this.waiting.shift()) {
       const n = first.samples.length;
       if (this.isThere && this.rest.length < n && now_ms - first.now_ms < WAIT_MS) return;
-      if (this.rest.length < n) this.isPlaced = false;
       const other = new Float32Array(n);
       other.set(this.rest.subarray(0, n));
       this.rest = this.rest.slice(n);

@@ -66,39 +66,59 @@ test("times that come behind are not believed: what nobody had yet was not captu
   assert.ok(slept_ms > 8900 && slept_ms <= 9030, `${slept_ms}`);
 });
 
-test("a device that changes its rate goes on", () => {
+test("a device that changes its rate goes on, at its time", () => {
   const pieces = new Pieces(1);
-  const level = (rate_hz) => {
-    let last = 0;
-    for (let i = 0; i < 20; i++) {
-      const { channels } = pieces.take(audioData([sine(1000, rate_hz, rate_hz / 100, (i * rate_hz) / 100)], { rate_hz }), 0);
-      last = Math.sqrt(channels[0].reduce((sum, x) => sum + x * x, 0) / channels[0].length);
+  let begin_ms = 700;
+  const take = (rate_hz) => {
+    let last = { level: 0, apart_ms: 0 };
+    for (let i = 0; i < 20; i++, begin_ms += 10) {
+      const data = audioData([sine(1000, rate_hz, rate_hz / 100, (i * rate_hz) / 100)], { rate_hz, at_ms: begin_ms });
+      const { channels: [samples], end_ms } = pieces.take(data, begin_ms + 10);
+      const lag_ms = (pieces.resamplers[0].nKept - pieces.resamplers[0].half + 1) / (rate_hz / 1000);
+      last = {
+        level: Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length),
+        apart_ms: end_ms - (begin_ms + 10 - lag_ms),
+      };
     }
     return last;
   };
-  assert.ok(Math.abs(level(48000) - Math.SQRT1_2) < 0.01);
-  assert.ok(Math.abs(level(44100) - Math.SQRT1_2) < 0.02);
+  for (const rate_hz of [48000, 44100]) {
+    const { level, apart_ms } = take(rate_hz);
+    assert.ok(Math.abs(level - Math.SQRT1_2) < 0.02);
+    assert.ok(Math.abs(apart_ms) < 0.1, `${apart_ms} ms from ${rate_hz} Hz`);
+  }
 });
 
+const soon = () => new Promise((done) => { setImmediate(done); });
+
 /** A browser whose track gives what is put into it; `heard` and `ended` note what is told. */
-async function reading(t, work) {
+async function reading(t, work, busy_ms = 0) {
   const state = { heard: [], ended: 0, cancelled: 0, size: 0 };
-  let give;
   const queue = [];
-  const next = () => new Promise((done) => { give = () => { if (queue.length) { done(queue.shift()); give = null; } }; give(); });
+  let asked = () => {};
+  const read = async () => {
+    if (!queue.length) await new Promise((done) => { asked = done; });
+    await soon(); // as browsers, in a task of its own
+    return queue.shift();
+  };
   globalThis.MediaStreamTrackProcessor = class {
     constructor({ maxBufferSize }) {
       state.size = maxBufferSize;
-      this.readable = { getReader: () => ({ read: next, cancel: async () => { state.cancelled++; } }) };
+      this.readable = { getReader: () => ({ read, cancel: async () => { state.cancelled++; } }) };
     }
   };
   t.after(() => { delete globalThis.MediaStreamTrackProcessor; });
-  const put = async (one) => {
-    queue.push(one);
-    give?.();
-    await new Promise((done) => setImmediate(done));
+  const heard = (channels, end_ms) => {
+    for (const until_ms = performance.now() + busy_ms; performance.now() < until_ms;);
+    state.heard.push({ n: channels[0].length, end_ms });
+    return 0;
   };
-  const track = readTrack({}, 1, { heard: (channels, end_ms) => state.heard.push({ n: channels[0].length, end_ms }), ended: () => state.ended++ });
+  const track = readTrack({}, 1, { heard, ended: () => state.ended++ });
+  const put = async (...pieces) => {
+    queue.push(...pieces);
+    asked();
+    for (let i = 0; i < 4; i++) await soon();
+  };
   await work({ state, track, put, piece: (at_ms) => ({ value: audioData([new Float32Array(480)], { at_ms }), done: false }) });
 }
 
@@ -115,6 +135,18 @@ test("when the end is asked, what was captured by then still comes, and no more"
     await put(piece(performance.now() + 20));
     assert.equal(state.heard.length, 3);
   });
+});
+
+test("what waits in the browser when the end is asked may take its time", async (t) => {
+  await reading(t, async ({ state, track, put, piece }) => {
+    const asked_ms = performance.now();
+    const waiting = Array.from({ length: 8 }, (_, i) => piece(asked_ms - 100 + 10 * i));
+    put(...waiting);
+    track.end();
+    while (state.heard.length < 8 && !state.ended) await soon();
+    assert.equal(state.ended, 0);
+    track.close();
+  }, 60);
 });
 
 test("a device that gives nothing any more is not waited for", async (t) => {
