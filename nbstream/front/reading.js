@@ -8,9 +8,11 @@ import { PCM_RATE_HZ, Resampler } from "./pcm.js";
 
 const MOST_PIECES = 18000; // of 10 ms or more: a page that is held up loses nothing for three minutes
 const OUR_CLOCK_MS = 5000; // no older is a first piece; older Chromiums count from when the machine began
-const JITTER_MS = 50; // of what a device's times are
+const BEHIND_MS = 150; // more than a device's times and a busy page may be
+const DRAINS = 1.3; // times as fast as it is spoken: what waited is read
+const DRAIN_MS = 1000;
+const MOST_READS = 1000; // of which it is known when they were
 const LATE_MS = 1; // a piece may be, and still not wake the page by itself
-const WAITED_MS = 2;
 const STILL_MS = 300; // a device that gives nothing for so long, when the end is asked, gives no more
 
 /** Whether pages can do that here; with a track, for that one: some read pictures only. @param {MediaStreamTrack | null} track @param {any} scope */
@@ -44,24 +46,25 @@ export class Pieces {
     this.length_ms = 0; // of the last
     this.offset_ms = Infinity; // of the page's clock
     this.under_way_ms = Infinity; // of the quickest, to the page
-    this.next_ms = 0; // when the next one can be there
+    this.next_ms = 0; // when the next one can be there; long ago, where it waits
+    /** @type {number[]} */ this.reads = []; // when the last ones were, back to one that is too old
   }
 
   /**
    * @param {any} data AudioData @param {number} now_ms of the page
-   * @param {number} empty_ms when nothing waited to be read: where a device has slept, Chromium's times come behind
-   *   and catch up for seconds, but what came later was not captured before
-   * @returns {{channels: Float32Array[], end_ms: number}}
+   * @returns {{channels: Float32Array[], end_ms: number, said_ms: number}} when its last sample was captured, and what the browser says of that
    */
-  take(data, now_ms, empty_ms = -Infinity) {
+  take(data, now_ms) {
     this.length_ms = (data.numberOfFrames / data.sampleRate) * 1000;
     const said_ms = data.timestamp / 1000 + this.length_ms;
+    if (this.reads.push(now_ms) > MOST_READS) this.reads.shift();
     if (!this.rate_hz && Math.abs(now_ms - said_ms) < OUR_CLOCK_MS) this.offset_ms = 0;
     if (this.offset_ms) this.offset_ms = Math.min(this.offset_ms, now_ms - said_ms);
     this.under_way_ms = Math.min(this.under_way_ms, now_ms - said_ms);
-    const came_ms = Math.max(said_ms + this.under_way_ms, empty_ms - JITTER_MS);
-    const captured_ms = Math.min(now_ms, came_ms - this.under_way_ms + this.offset_ms);
+    let came_ms = said_ms + this.under_way_ms;
     this.next_ms = came_ms + this.length_ms;
+    if (now_ms - came_ms > BEHIND_MS && !this.drains(now_ms)) came_ms = now_ms;
+    const captured_ms = Math.min(now_ms, came_ms - this.under_way_ms + this.offset_ms);
     if (this.rate_hz !== data.sampleRate) {
       this.rate_hz = data.sampleRate;
       this.resamplers = Array.from({ length: this.nChannels }, () => new Resampler(this.rate_hz, PCM_RATE_HZ));
@@ -73,7 +76,17 @@ export class Pieces {
     const channels = channelsOf(this.planes, this.nChannels).map((plane, c) => this.resamplers[c].take(plane));
     this.in_s += this.length_ms / 1000;
     this.out_s += channels[0].length / PCM_RATE_HZ;
-    return { channels, end_ms: captured_ms - (this.in_s - this.out_s) * 1000 };
+    const waits_ms = (this.in_s - this.out_s) * 1000;
+    return { channels, end_ms: captured_ms - waits_ms, said_ms: Math.min(now_ms, said_ms + this.offset_ms) - waits_ms };
+  }
+
+  /**
+   * Whether what waited is read, for which its times are needed. Where a device has slept, Chromium's come behind and
+   * catch up for seconds, but what comes as fast as it is spoken was captured just now. @param {number} now_ms
+   */
+  drains(now_ms) {
+    while (this.reads[0] < now_ms - DRAIN_MS) this.reads.shift();
+    return this.reads.length * this.length_ms > DRAINS * DRAIN_MS;
   }
 }
 
@@ -106,24 +119,20 @@ export function readTrack(track, nChannels, { heard, ended }) {
     still = setTimeout(over, STILL_MS);
   };
   async function read() {
-    let empty_ms = -Infinity;
     for (let n = 1; !isClosed;) {
       let enough_ms = 0;
       const reads = Array.from({ length: n }, () => reader.read());
       for (const one of reads) {
-        const asked_ms = performance.now();
         const { value: data, done } = await one;
-        const now_ms = performance.now();
-        if (now_ms - asked_ms > WAITED_MS) empty_ms = asked_ms; // for this one was waited
         if (done) return over();
         if (isClosed) {
           data.close();
           continue;
         }
-        const { channels, end_ms } = pieces.take(data, now_ms, empty_ms);
+        const { channels, end_ms, said_ms } = pieces.take(data, performance.now());
         data.close();
         enough_ms = heard(channels, end_ms);
-        if (end_ms >= until_ms) over();
+        if (said_ms >= until_ms) over();
         else if (until_ms < Infinity) wait();
       }
       // Who does not ask for each piece is not woken for it. Timers are slow in a page out of sight.

@@ -34,7 +34,7 @@ for (const rate_hz of [44100, 48000]) {
     let loudest = { level: 0, at_ms: 0 };
     for (let i = 0; i + 441 <= all.length; i += 441) {
       const at_ms = 700 + (i / rate_hz) * 1000;
-      const { channels: [samples], end_ms } = pieces.take(audioData([all.slice(i, i + 441)], { rate_hz, at_ms }), at_ms + 10 + i / 40);
+      const { channels: [samples], end_ms } = pieces.take(audioData([all.slice(i, i + 441)], { rate_hz, at_ms }), at_ms + 10 + i / 1000);
       samples.forEach((level, k) => {
         if (level > loudest.level) loudest = { level, at_ms: end_ms - (samples.length - k) / 16 };
       });
@@ -45,7 +45,7 @@ for (const rate_hz of [44100, 48000]) {
 
 test("a clock that is not the page's is compared with it: the quickest piece tells", () => {
   const pieces = new Pieces(1);
-  const end_ms = [25, 20, 21, 3000].map((late_ms, i) => {
+  const end_ms = [25, 20, 21, 120].map((late_ms, i) => {
     const at_ms = 900_000_000 + i * 10;
     const taken = pieces.take(audioData([new Float32Array(480)], { at_ms }), 5000 + (i + 1) * 10 + late_ms);
     return taken.end_ms + (pieces.in_s - pieces.out_s) * 1000;
@@ -53,17 +53,33 @@ test("a clock that is not the page's is compared with it: the quickest piece tel
   assert.deepEqual(end_ms.map(Math.round), [5035, 5040, 5050, 5060]);
 });
 
-test("times that come behind are not believed: what nobody had yet was not captured before", () => {
+/** Pieces of 10 ms that say when they were captured, each read when `read` says; when they were, as it is taken. */
+function taken(saids, read) {
   const pieces = new Pieces(1);
-  const taken = (at_ms, now_ms, empty_ms) => {
-    const { end_ms } = pieces.take(audioData([new Float32Array(480)], { at_ms }), now_ms, empty_ms);
-    return Math.round(end_ms + (pieces.in_s - pieces.out_s) * 1000);
-  };
-  assert.equal(taken(1000, 1015, 1006), 1010);
-  assert.equal(taken(1010, 1025, 1016), 1020);
-  assert.equal(taken(1020, 5030, 1026), 1030); // of a page that was held up: it waited there
-  const slept_ms = taken(1030, 9030, 9022); // nothing was there 8 ms ago
-  assert.ok(slept_ms > 8900 && slept_ms <= 9030, `${slept_ms}`);
+  return saids.map((said_ms, i) => {
+    const { end_ms } = pieces.take(audioData([new Float32Array(480)], { at_ms: said_ms - 10 }), read(said_ms, i));
+    return end_ms + (pieces.in_s - pieces.out_s) * 1000;
+  });
+}
+
+const tens = (from, to) => Array.from({ length: (to - from) / 10 }, (_, i) => from + 10 * i);
+
+test("of a page that was held up each piece was captured when it says", () => {
+  // Held up from 2 s to 7 s; what waited is read in 0.2 s.
+  const saids = tens(1000, 9000);
+  const all = taken(saids, (said) => (said < 2000 || said > 7200 ? said + 1 : 7000 + (said - 2000) / 26));
+  const apart = saids.map((said, i) => Math.abs(all[i] - said));
+  assert.ok(apart.slice(0, 100).every((ms) => ms < 2));
+  assert.ok(apart.slice(100).filter((ms) => ms > 2).length < 140); // 1.4 s, until it is known that it waited
+  assert.ok(apart.slice(-560).every((ms) => ms < 2));
+});
+
+test("times that come behind are not believed of what comes as fast as it is spoken", () => {
+  // Nothing is captured from 2 s to 6 s; the times go on as if it had been, and catch up.
+  const real = [...tens(1000, 2000), ...tens(6000, 12_000)];
+  const said = real.map((ms) => (ms < 2000 ? ms : Math.min(ms, 2000 + 2 * (ms - 6000))));
+  const all = taken(said, (_, i) => real[i] + 1);
+  assert.ok(all.every((ms, i) => Math.abs(ms - real[i]) < 155));
 });
 
 test("a device that changes its rate goes on, at its time", () => {
@@ -92,7 +108,7 @@ test("a device that changes its rate goes on, at its time", () => {
 const soon = () => new Promise((done) => { setImmediate(done); });
 
 /** A browser whose track gives what is put into it; `heard` and `ended` note what is told. */
-async function reading(t, work, busy_ms = 0) {
+async function reading(t, work, { busy_ms = 0, enough_ms = 0 } = {}) {
   const state = { heard: [], ended: 0, cancelled: 0, size: 0 };
   const queue = [];
   let asked = () => {};
@@ -111,7 +127,7 @@ async function reading(t, work, busy_ms = 0) {
   const heard = (channels, end_ms) => {
     for (const until_ms = performance.now() + busy_ms; performance.now() < until_ms;);
     state.heard.push({ n: channels[0].length, end_ms });
-    return 0;
+    return enough_ms;
   };
   const track = readTrack({}, 1, { heard, ended: () => state.ended++ });
   const put = async (...pieces) => {
@@ -146,7 +162,32 @@ test("what waits in the browser when the end is asked may take its time", async 
     while (state.heard.length < 8 && !state.ended) await soon();
     assert.equal(state.ended, 0);
     track.close();
-  }, 60);
+  }, { busy_ms: 60 });
+});
+
+test("a page sleeps until enough is there, and not while something waits", async (t) => {
+  globalThis.document = { hidden: false };
+  const slept_ms = [];
+  const { setTimeout: later } = globalThis;
+  t.mock.method(globalThis, "setTimeout", (wake, ms) => {
+    slept_ms.push(ms);
+    later(wake, 0);
+  });
+  t.after(() => { delete globalThis.document; });
+  await reading(t, async ({ state, put, piece }) => {
+    const live = async (n) => {
+      await put(piece(performance.now() - 10));
+      while (state.heard.length < n || !slept_ms.length) await soon();
+      assert.equal(slept_ms.length, 1);
+      assert.ok(Math.abs(slept_ms.pop() - 50) < 5);
+      for (let i = 0; i < 20; i++) await soon();
+    };
+    await live(1);
+    const old_ms = performance.now() - 5000;
+    put(...Array.from({ length: 200 }, (_, i) => piece(old_ms + 10 * i)));
+    while (state.heard.length < 201) await soon();
+    assert.deepEqual(slept_ms, []);
+  }, { enough_ms: 50 });
 });
 
 test("a device that gives nothing any more is not waited for", async (t) => {
