@@ -158,6 +158,12 @@ def correlation(recorded: Samples, said: Samples) -> float:
     return float(cut @ there[part] / norm)
 
 
+def typical(recorded: Samples, said: Samples) -> float:
+    """Correlation of the middle one of its seconds: a busy browser may drop some of it."""
+    seconds = np.split(said, range(16_000, len(said), 16_000))
+    return float(np.median([correlation(recorded, second) for second in seconds]))
+
+
 def check(folder: Path, seconds: float = SPEECH_S) -> dict[str, Any]:
     """Everything was recorded, once and in order; returns what session.json says of it."""
     assert [] == events(folder, "Overflow", "Problem")

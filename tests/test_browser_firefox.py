@@ -21,12 +21,12 @@ from tests.page_microphone import (
     STILL_S,
     STOP,
     audio_s,
-    correlation,
     events,
     folders,
     new_folder,
     said,
     sounds,
+    typical,
 )
 from tests.page_watch import LIVES, SWALLOW, Life, lost_s, recorded
 from tests.scripted import ScriptedServer
@@ -142,7 +142,7 @@ def page(device: VirtualMic) -> Iterator[FirefoxPage]:
 def test_nothing_is_lost_nor_by_a_page_that_is_loaded_again(
     server: Lab, page: FirefoxPage, service: ScriptedServer, device: VirtualMic, speech: Path
 ) -> None:
-    """What is said is recorded whole; what the kernel did not have when the page went comes later.
+    """What is captured is recorded whole, what the kernel did not have when the page went later.
 
     Sound is taken at the device's rate: at another one, Firefox stretches it now and then.
     """
@@ -166,7 +166,7 @@ def test_nothing_is_lost_nor_by_a_page_that_is_loaded_again(
     speaking.terminate()
     speaking.wait()
 
-    assert 0.999 < correlation(sounds(folder / "audio.wav"), said())
+    assert 0.999 < typical(sounds(folder / "audio.wav"), said())
     lives = [Life(**life) for life in page.evaluate("() => testLives()")]
     one, other = [life for life in lives if life.chunks]
     on_disk = recorded(folder)
@@ -177,15 +177,15 @@ def test_nothing_is_lost_nor_by_a_page_that_is_loaded_again(
     away_s = other.began_s - one.went_s
     # When the page began to capture, the test hears from the page, which is busy then.
     assert abs(lost_s(folder, len(one.chunks)) - away_s) < BUSY_S
-    assert 1 == len(events(folder, "Overflow", "Problem"))
+    assert [] == events(folder, "Problem")
 
     source = json.loads((folder / "session.json").read_text())["source"]
     assert ("direct", 2, 2) == (source["route"], source["pages"], source["lines"])
     assert ("browser microphone: desk", DEVICE_HZ) == (source["label"], source["device_rate_hz"])
     clock = source["clock"]
     assert 0 == clock["jumps"]
-    assert 0 <= clock["uncertainty_ms"] < 50
-    assert abs(clock["drift_ms"]) < 50
+    assert 0 <= clock["uncertainty_ms"] < 100
+    assert abs(clock["drift_ms"]) < 200
     assert [] == page.complaints
 
 

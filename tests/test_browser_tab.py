@@ -27,6 +27,7 @@ from tests.page_microphone import (
     new_folder,
     said,
     sounds,
+    typical,
     wait_until,
     write_speech,
 )
@@ -107,12 +108,6 @@ def channels(folder: Path) -> Samples:
 
 
 @needs_axe
-def typical(recorded: Samples, said: Samples) -> float:
-    """Correlation of the middle one of its seconds: a busy browser drops some of a tab's sound."""
-    seconds = np.split(said, range(16_000, len(said), 16_000))
-    return float(np.median([correlation(recorded, second) for second in seconds]))
-
-
 def test_a_tab_is_a_channel_beside_the_microphone(
     server: Lab, playwright: Playwright, service: ScriptedServer, tmp_path: Path
 ) -> None:
