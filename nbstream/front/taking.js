@@ -66,7 +66,7 @@ export class Taking {
     this.sound = openSound(wish, {
       .../** @type {any} */ (this.person),
       told: (state, more) => this.tell(state, more),
-      heard: (pcm, at_ms) => this.take(pcm, wish.n_channels, at_ms),
+      heard: (pcm, captured_ms) => this.take(pcm, wish.n_channels, captured_ms),
       ended: () => this.ended(),
     });
   }
