@@ -291,10 +291,14 @@ def test_the_same_goes_through_the_widget() -> None:
 class Page:
     """A page as `BrowserMicrophone` knows it, without a browser."""
 
-    def __init__(self, ws: ClientConnection) -> None:
+    def __init__(self, ws: ClientConnection, before: Page | None = None) -> None:
         self.ws = ws
         self.wish = go(ws)
-        self.say(kind="ping", sent=0.0, last=[0.0, time.monotonic(), 0.0])
+        # A page whose line broke is the same page, and its clock ran on.
+        self.began_s: float = before.began_s if before else time.monotonic()
+        now_s = time.monotonic()
+        now_ms = (now_s - self.began_s) * 1000
+        self.say(kind="ping", sent=now_ms, last=[now_ms, now_s, now_ms])
 
     def say(self, **message: Any) -> None:
         self.ws.send(json.dumps(message))
@@ -390,7 +394,7 @@ def test_what_comes_again_after_a_broken_line_is_dropped(reading: Reading) -> No
         reading.source.cut()
         assert 1011 == close_code(ws)
     with dial(offer) as ws:
-        page = Page(ws)
+        page = Page(ws, before=page)
         assert 2 == page.wish["next"]
         page.frames(1, 2, 3)
         chunks = [reading.next(), reading.next()]
