@@ -120,8 +120,9 @@ def new_folder(server: Lab, before: Sequence[Path]) -> Path:
 
 
 def audio_s(folder: Path) -> float:
-    """How much has been recorded."""
-    return ((folder / "audio.wav").stat().st_size - 44) / 32_000
+    """How much of a recording there is to read: its header follows once a second."""
+    with wave.open(str(folder / "audio.wav")) as file:
+        return file.getnframes() / file.getframerate()
 
 
 def events(folder: Path, *types: str) -> list[dict[str, Any]]:

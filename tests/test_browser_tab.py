@@ -152,17 +152,17 @@ def test_a_tab_is_a_channel_beside_the_microphone(
         expect(problem).to_be_hidden()
         tab.evaluate("a.play()")
         tab.wait_for_function("a.ended")
-        wait_until(lambda: audio_s(folder) / 2 > SPEECH_S + 2, notebook)
+        wait_until(lambda: audio_s(folder) > SPEECH_S + 2, notebook)
 
         again = speaking_page(context.new_page(), agent)
         tab.close()
         expect(problem).to_contain_text("its channel is silent")
         expect(state).to_have_text("Recording")
-        before_s = audio_s(folder) / 2
+        before_s = audio_s(folder)
         choose.click()
         expect(problem).to_be_hidden()
         again.evaluate("a.play()")
-        wait_until(lambda: audio_s(folder) / 2 > before_s + 3, notebook)
+        wait_until(lambda: audio_s(folder) > before_s + 3, notebook)
         page.get_by_role("button", name="Stop", exact=True).click()
         expect(state).to_have_text("Stopped")
 
