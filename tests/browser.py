@@ -26,7 +26,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    expect,
+    sync_playwright,
+)
+
+expect.set_options(timeout=30_000)  # as all of Playwright's else; a busy machine needs it
 
 ROOT = Path(__file__).parent.parent
 START_S = 60

@@ -31,7 +31,6 @@ from tests.virtual_mic import VirtualMic, virtual_mic
 pytestmark = pytest.mark.browser
 
 SHOTS = ROOT / "artifacts"
-SOON_MS = 30_000  # generous: a first take loads the recogniser
 WIDTHS = (1300, 800, 400)
 
 
@@ -127,9 +126,9 @@ def test_the_sample_is_recorded_and_read_while_it_is_spoken(server: Lab, browser
 
     record_button(page).click()
     expect(stop_button(page)).to_be_visible()
-    expect(page.locator(".nbs-turn.nbs-partial")).to_be_visible(timeout=SOON_MS)
+    expect(page.locator(".nbs-turn.nbs-partial")).to_be_visible()
     expect(state(page)).to_have_text("Recording")
-    expect(rows(page).locator("nth=2")).to_be_visible(timeout=SOON_MS)
+    expect(rows(page).locator("nth=2")).to_be_visible()
     notebook.run(1)
     expect(notebook.output(1).locator("tbody tr").nth(1)).to_be_visible()
     shoot(notebook, "recording")
@@ -140,7 +139,7 @@ def test_the_sample_is_recorded_and_read_while_it_is_spoken(server: Lab, browser
     expect(second.get_by_role("button", name="Stop", exact=True)).to_be_visible()
 
     stop_button(page).first.click()
-    expect(reports(page)).to_have_count(2, timeout=SOON_MS)
+    expect(reports(page)).to_have_count(2)
     expect(panel(page)).to_have_count(0)
     expect(page.locator("audio")).to_have_count(2)
     shoot(notebook, "report")
@@ -161,8 +160,8 @@ def test_a_pause_and_a_mark_by_mouse(server: Lab, browser: Browser) -> None:
     expect(pause).to_be_disabled()
     expect(mark).to_be_disabled()
     record_button(page).click()
-    expect(pause).to_be_enabled(timeout=SOON_MS)
-    expect(rows(page).first).to_be_visible(timeout=SOON_MS)
+    expect(pause).to_be_enabled()
+    expect(rows(page).first).to_be_visible()
     mark.click()
     expect(page.get_by_text(re.compile("^Marked 0:"))).to_be_visible()
     pause.click()
@@ -171,10 +170,10 @@ def test_a_pause_and_a_mark_by_mouse(server: Lab, browser: Browser) -> None:
     shoot(notebook, "paused")
     at = page.get_by_role("timer").inner_text()
     resume.click()
-    expect(pause).to_be_enabled(timeout=SOON_MS)
+    expect(pause).to_be_enabled()
     expect(page.get_by_role("timer")).not_to_have_text(at)
     stop_button(page).click()
-    expect(reports(page)).to_have_count(1, timeout=SOON_MS)
+    expect(reports(page)).to_have_count(1)
     expect(page.get_by_text(re.compile("^Marked: 0:"))).to_be_visible()
     expect(page.get_by_text(re.compile("^Left out: 1 pause"))).to_be_visible()
     notebook.run(1)
@@ -193,7 +192,7 @@ def test_it_works_by_keyboard_alone(server: Lab, browser: Browser) -> None:
         *((" ", "Stopped"), (" ", "Recording"), (" ", "Stopped")),
     ):
         page.keyboard.press(key)
-        expect(state(page)).to_have_text(word, timeout=SOON_MS)
+        expect(state(page)).to_have_text(word)
         expect(panel(page)).to_be_focused()
         if word == "Recording":
             page.keyboard.press("m")
@@ -231,8 +230,8 @@ def test_the_button_is_pressed_by_space_and_enter(server: Lab, browser: Browser)
     for key in ("Space", "Enter"):
         record_button(page).focus()
         page.keyboard.press(key)
-        expect(state(page)).to_have_text("Recording", timeout=SOON_MS)
-        expect(state(page)).to_have_text("Stopped", timeout=SOON_MS)
+        expect(state(page)).to_have_text("Recording")
+        expect(state(page)).to_have_text("Stopped")
         expect(rows(page)).to_have_count(2)
     expect(page.locator(".jp-mod-editMode")).to_have_count(0)
     assert notebook.complaints == []
@@ -251,7 +250,7 @@ def test_stop_is_heard_while_a_cell_runs(server: Lab, browser: Browser) -> None:
     notebook.run(2, wait=False)
     expect(notebook.cell(2)).to_contain_text("[*]")
     stop_button(page).click()
-    expect(reports(page)).to_have_count(1, timeout=20_000)
+    expect(reports(page)).to_have_count(1)
     expect(notebook.output(2)).to_have_count(0)  # it stands where the panel was
     expect(notebook.cell(2)).to_contain_text("[*]")  # that cell is still running
     notebook.command("notebook:interrupt-kernel")
@@ -268,14 +267,14 @@ def test_what_is_spoken_into_the_microphone_becomes_turns(
     notebook.run(0)
     page.get_by_label("Source", exact=True).select_option("Microphone")
     record_button(page).click()
-    expect(state(page)).to_have_text("Recording", timeout=SOON_MS)
+    expect(state(page)).to_have_text("Recording")
     warning = page.get_by_text("Nothing heard for 5 s: is the right microphone chosen?")
-    expect(warning).to_be_visible(timeout=SOON_MS)
+    expect(warning).to_be_visible()
     page.screenshot(path=SHOTS / "silent.png")
 
     speaking = mic.play(speech(tmp_path / "speech.wav"))
     expect(warning).to_have_count(0)
-    expect(rows(page)).to_have_count(2, timeout=SOON_MS)
+    expect(rows(page)).to_have_count(2)
     speaking.wait(20)
     stop_button(page).click()
     expect(state(page)).to_have_text("Stopped")
@@ -292,7 +291,7 @@ def test_a_reload_in_the_middle_shows_everything_at_once(server: Lab, browser: B
     page = notebook.page
     notebook.run(0)
     record_button(page).click()
-    expect(rows(page).locator("nth=1")).to_be_visible(timeout=SOON_MS)
+    expect(rows(page).locator("nth=1")).to_be_visible()
     said = rows(page).first.inner_text().split("\t")[3]
     notebook.command("docmanager:save")
 
@@ -341,13 +340,13 @@ def test_everybody_can_use_it(server: Lab, browser: Browser) -> None:
         expect(page.locator("#jupyterlab-splash")).to_have_count(0)
         assert violations(page, ".nbs-recorder") == []
     record_button(page).click()
-    expect(rows(page).first).to_be_visible(timeout=SOON_MS)
+    expect(rows(page).first).to_be_visible()
     assert violations(page, ".nbs-recorder") == []
     page.get_by_role("button", name="Pause", exact=True).click()
     expect(state(page)).to_have_text("Paused")
     assert violations(page, ".nbs-recorder") == []
     stop_button(page).click()
-    expect(reports(page)).to_have_count(1, timeout=SOON_MS)
+    expect(reports(page)).to_have_count(1)
     assert violations(page, ".jp-OutputArea-output") == []
 
 
@@ -360,7 +359,7 @@ def test_a_view_at_rest_does_not_flicker(server: Lab, browser: Browser) -> None:
         if word == "Stopped":
             panel(page).focus()
             page.keyboard.press(" ")
-        expect(state(page)).to_have_text(word, timeout=SOON_MS)
+        expect(state(page)).to_have_text(word)
         page.wait_for_timeout(1000)  # for what settles by itself
         seen = []
         for _ in range(3):
@@ -379,7 +378,7 @@ def saved_notebook(server: Lab, browser: Browser) -> Path:
     notebook = server.open(browser, "saved.ipynb", [*cells, "rec.start(); rec.wait()"])
     notebook.run(0)
     notebook.run(1)
-    expect(reports(notebook.page)).to_have_count(1, timeout=SOON_MS)
+    expect(reports(notebook.page)).to_have_count(1)
     notebook.command("docmanager:save")
     path = server.folder / "saved.ipynb"
     data = nbformat.read(path, 4).cells[0].outputs[0]["data"]
@@ -443,17 +442,16 @@ def test_it_works_in_notebook_7(server: Lab, browser: Browser) -> None:
         nbformat.writes(nbformat.from_dict(notebook_of(cells)))
     )
     page = browser.new_page(viewport={"width": 1000, "height": 900})
-    page.set_default_timeout(SOON_MS)
     page.goto(f"{server.url}/notebooks/seven.ipynb")
     page.locator(".jp-CodeCell .cm-content").first.click()
     expect(
         page.locator("[title*='Idle'], .jp-Notebook-ExecutionIndicator[data-status='idle']").first
-    ).to_be_visible(timeout=SOON_MS)
+    ).to_be_visible()
     page.keyboard.press("Shift+Enter")
-    expect(state(page)).to_have_text("Ready", timeout=SOON_MS)
+    expect(state(page)).to_have_text("Ready")
     panel(page).focus()
     page.keyboard.press(" ")
-    expect(reports(page)).to_have_count(1, timeout=2 * SOON_MS)
+    expect(reports(page)).to_have_count(1, timeout=60_000)
     page.screenshot(path=SHOTS / "notebook-7.png")
 
 

@@ -97,7 +97,7 @@ def be_heard_by(notebook: Notebook, route: str) -> None:
 
 def record(page: Page) -> None:
     page.get_by_role("button", name="Record", exact=True).click()
-    expect(page.locator(".nbs-state")).to_have_text("Recording", timeout=30_000)
+    expect(page.locator(".nbs-state")).to_have_text("Recording")
 
 
 def annotations(folder: Path) -> list[dict[str, object]]:

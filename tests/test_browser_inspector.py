@@ -18,7 +18,6 @@ from tests.browser import ROOT, Lab, Notebook, chromium, lab
 pytestmark = pytest.mark.browser
 
 SHOTS = ROOT / "artifacts"
-SOON_MS = 30_000
 # Keeps the words that are marked as heard, one after the other.
 WATCH = """() => {
     window.heard = [];
@@ -135,9 +134,9 @@ def test_a_turn_is_heard_while_a_cell_runs(server: Lab, browser: Browser) -> Non
     line(page, 2).scroll_into_view_if_needed()
     page.evaluate(WATCH)
     line(page, 2).locator(".nbs-at").click()
-    expect(page.locator(".nbs-play")).to_have_attribute("data-state", "playing", timeout=SOON_MS)
+    expect(page.locator(".nbs-play")).to_have_attribute("data-state", "playing")
     expect(line(page, 2)).to_have_attribute("aria-current", "true")
-    expect(page.locator(".nbs-play")).to_have_attribute("data-state", "paused", timeout=SOON_MS)
+    expect(page.locator(".nbs-play")).to_have_attribute("data-state", "paused")
     words = line(page, 2).locator(".nbs-word").all_inner_texts()
     heard = page.evaluate("() => heard.filter((word, i) => word !== heard[i - 1])")
     assert heard[0] == words[0]
@@ -155,7 +154,7 @@ def test_the_saved_notebook_reads_well_without_a_kernel(server: Lab, browser: Br
     notebook.run(0)
     report = page.locator(".nbs-saved")
     expect(page.locator(".nbs-inspector")).to_be_visible()
-    expect(report.locator("audio")).to_be_attached(timeout=SOON_MS)
+    expect(report.locator("audio")).to_be_attached()
     expect(report).to_be_hidden()
     notebook.command("docmanager:save")
     cell = json.loads((server.folder / "saved.ipynb").read_text())["cells"][0]
@@ -165,7 +164,7 @@ def test_the_saved_notebook_reads_well_without_a_kernel(server: Lab, browser: Br
 
     notebook.command("kernelmenu:shutdown")
     notebook.load()
-    expect(report).to_be_visible(timeout=SOON_MS)
+    expect(report).to_be_visible()
     expect(report.locator("img")).to_be_visible()
     expect(page.locator(".nbs-inspector")).to_have_count(0)
     page.screenshot(path=SHOTS / "lab-inspector-reopened.png")

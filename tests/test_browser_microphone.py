@@ -100,7 +100,7 @@ def test_the_recorder_takes_the_browsers_where_the_kernel_has_none(
     expect(page.get_by_label("Source", exact=True)).to_have_value("Browser microphone")
     expect(page.get_by_text("The browser's microphone is chosen: ")).to_be_visible()
     page.get_by_role("button", name="Record", exact=True).click()
-    expect(page.locator(".nbs-state")).to_have_text("Recording", timeout=30_000)
+    expect(page.locator(".nbs-state")).to_have_text("Recording")
     expect(page.get_by_text("The page is heard directly")).to_be_visible()
     folder = new_folder(server, before)
     wait_until(lambda: audio_s(folder) > 0.5, notebook)
@@ -113,7 +113,7 @@ def test_the_recorder_takes_the_browsers_where_the_kernel_has_none(
     assert secrets
     assert [] == [secret for secret in secrets if secret in saved]
     page.get_by_role("button", name="Stop", exact=True).click()
-    expect(page.locator(".nbs-state")).to_have_text("Stopped", timeout=10_000)
+    expect(page.locator(".nbs-state")).to_have_text("Stopped")
     assert "browser" == json.loads((folder / "session.json").read_text())["source"]["kind"]
     assert notebook.complaints == []
 

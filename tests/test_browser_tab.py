@@ -52,10 +52,8 @@ AS_IT_IS = "() => { delete navigator.mediaDevices.getDisplayMedia; }"
 
 @pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
-    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         yield playwright
-    expect.set_options(timeout=5_000)  # as it was
 
 
 @pytest.fixture(scope="module")
