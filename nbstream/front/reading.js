@@ -118,28 +118,32 @@ export function readTrack(track, nChannels, { heard, ended }) {
     clearTimeout(still);
     still = setTimeout(over, STILL_MS);
   };
+  const take = (/** @type {any} */ data) => {
+    const { channels, end_ms, said_ms } = pieces.take(data, performance.now());
+    data.close();
+    const enough_ms = heard(channels, end_ms);
+    if (said_ms >= until_ms) over();
+    else if (until_ms < Infinity) wait();
+    return enough_ms;
+  };
+  // Who does not ask for each piece is not woken for it. Timers are slow in a page out of sight.
+  async function sleep(/** @type {number} */ enough_ms) {
+    const n = Math.ceil(enough_ms / pieces.length_ms);
+    const there_ms = pieces.next_ms + (n - 1) * pieces.length_ms + LATE_MS - performance.now();
+    const isWorthIt = n > 1 && there_ms > 0 && until_ms === Infinity && !document.hidden;
+    if (isWorthIt) await new Promise((done) => { setTimeout(done, there_ms); });
+    return isWorthIt ? n : 1; // pieces are there
+  }
   async function read() {
     for (let n = 1; !isClosed;) {
       let enough_ms = 0;
-      const reads = Array.from({ length: n }, () => reader.read());
-      for (const one of reads) {
+      for (const one of Array.from({ length: n }, () => reader.read())) {
         const { value: data, done } = await one;
         if (done) return over();
-        if (isClosed) {
-          data.close();
-          continue;
-        }
-        const { channels, end_ms, said_ms } = pieces.take(data, performance.now());
-        data.close();
-        enough_ms = heard(channels, end_ms);
-        if (said_ms >= until_ms) over();
-        else if (until_ms < Infinity) wait();
+        if (isClosed) data.close();
+        else enough_ms = take(data);
       }
-      // Who does not ask for each piece is not woken for it. Timers are slow in a page out of sight.
-      n = Math.max(1, Math.ceil(enough_ms / pieces.length_ms));
-      const there_ms = pieces.next_ms + (n - 1) * pieces.length_ms + LATE_MS - performance.now();
-      if (n > 1 && there_ms > 0 && until_ms === Infinity && !document.hidden) await new Promise((done) => { setTimeout(done, there_ms); });
-      else n = 1;
+      n = await sleep(enough_ms);
     }
   }
   read().catch((error) => { over(); throw error; });

@@ -111,11 +111,16 @@ const soon = () => new Promise((done) => { setImmediate(done); });
 async function reading(t, work, { busy_ms = 0, enough_ms = 0 } = {}) {
   const state = { heard: [], ended: 0, cancelled: 0, size: 0 };
   const queue = [];
-  let asked = () => {};
+  const asked = [];
+  const answer = () => {
+    while (asked.length && queue.length) asked.shift()(queue.shift());
+  };
   const read = async () => {
-    if (!queue.length) await new Promise((done) => { asked = done; });
+    const one = new Promise((done) => { asked.push(done); });
+    answer();
+    await one;
     await soon(); // as browsers, in a task of its own
-    return queue.shift();
+    return one;
   };
   globalThis.MediaStreamTrackProcessor = class {
     constructor({ maxBufferSize }) {
@@ -132,7 +137,7 @@ async function reading(t, work, { busy_ms = 0, enough_ms = 0 } = {}) {
   const track = readTrack({}, 1, { heard, ended: () => state.ended++ });
   const put = async (...pieces) => {
     queue.push(...pieces);
-    asked();
+    answer();
     for (let i = 0; i < 4; i++) await soon();
   };
   await work({ state, track, put, piece: (at_ms) => ({ value: audioData([new Float32Array(480)], { at_ms }), done: false }) });
