@@ -184,8 +184,8 @@ def test_nothing_is_lost_nor_by_a_page_that_is_loaded_again(
     assert ("browser microphone: desk", DEVICE_HZ) == (source["label"], source["device_rate_hz"])
     clock = source["clock"]
     assert 0 == clock["jumps"]
-    assert 0 <= clock["uncertainty_ms"] < 100
-    assert abs(clock["drift_ms"]) < 200
+    assert 0 <= clock["uncertainty_ms"] < 50
+    assert abs(clock["drift_ms"]) < 150  # What a busy Firefox drops is counted from 0.1 s on.
     assert [] == page.complaints
 
 
