@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from nbstream import export
-from nbstream.annotate import clean
 from nbstream.errors import ParameterError
+from nbstream.text import valid
 
 Normalise = Callable[[str], str]
 
@@ -307,7 +307,7 @@ def _ready(text: str, how: Normalise) -> str:
             hint="A function that takes a text and returns a text.",
             parameter="normalise",
         )
-    return " ".join(clean(made).split())
+    return " ".join(valid(made).split())
 
 
 def _rate(errors: pd.Series, total: pd.Series) -> pd.Series:

@@ -27,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 
 from nbstream.tables import TurnKey, TurnRow, row_key
+from nbstream.text import valid
 
 LABEL, NOTE, TRANSCRIPT, SPEAKER, MARK = "label", "note", "transcript", "speaker", "mark"
 KINDS: Final = (LABEL, NOTE, TRANSCRIPT, SPEAKER, MARK)
@@ -129,12 +130,7 @@ def decode(line: str) -> Change:
     # A strange line must not hide the others.
     except Exception:
         pass
-    return Change("", "", "", "unknown", "", "", clean(line))
-
-
-def clean(text: str) -> str:
-    """`text` with U+FFFD in the place of halves of surrogate pairs, which no file can hold."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return Change("", "", "", "unknown", "", "", valid(line))
 
 
 def _is_set(change: Change) -> bool:

@@ -16,6 +16,7 @@ from typing import IO, overload
 from nbstream import events as ev
 from nbstream import protocol
 from nbstream.errors import StoreError
+from nbstream.text import decoded
 
 
 class EventLog(Sequence[ev.Entry]):
@@ -121,7 +122,7 @@ class EventLog(Sequence[ev.Entry]):
 
 def _entry(line: bytes) -> ev.Entry:
     """One line of events.jsonl; what can't be read is kept as `Unknown`, word for word."""
-    text = line.decode("utf-8", "surrogatepass" if b"\xed" in line else "replace")
+    text = decoded(line)
     try:
         record = json.loads(text)
         at_s, connection = float(record.pop("at_s")), record.pop("connection")

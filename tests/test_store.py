@@ -86,6 +86,21 @@ def test_a_strange_line_is_kept_and_hides_no_other(folder: store.Folder) -> None
     assert kinds == [ev.Problem, ev.Unknown, ev.Unknown]
 
 
+@pytest.mark.parametrize("text", ["한국어", "so", "\ud800"])
+def test_a_byte_that_is_no_text_spoils_its_own_line_alone(folder: store.Folder, text: str) -> None:
+    """Whatever else the line holds; a disk or a copy can spoil one."""
+    for n in (0, 1):
+        raw = json.dumps({"type": "X", "n": n, "said": text}, ensure_ascii=False)
+        folder.append_event(protocol.decode(raw), 1.0, 0)
+    folder.close()
+    path = folder.path / "events.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'\\"n\\": 0', b'\\"n\\": \xff', 1))
+    spoilt, whole = store.Folder.open_(folder.path).entries
+    assert isinstance(spoilt.event, ev.Unknown)
+    assert "\ufffd" in spoilt.event.raw
+    assert whole.event == folder.entries[1].event
+
+
 def test_any_text_a_server_may_send_survives_the_disk(folder: store.Folder) -> None:
     """Line separators, lone surrogates and quotes inside a message come back word for word."""
     for text in (

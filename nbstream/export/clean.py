@@ -8,7 +8,6 @@ from typing import Final
 
 # Line ends of every kind, other control characters, and what XML can't hold.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_HALVES: Final = re.compile("[\ud800-\udfff]")
 _NO_XML: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
 _OPENS: Final = dict.fromkeys("\u202a\u202b\u202d\u202e", "\u202c") | dict.fromkeys(
     "\u2066\u2067\u2068", "\u2069"
@@ -27,11 +26,6 @@ def clean(text: object) -> str:
     text = _CONTROL.sub(" ", _NO_XML.sub("\ufffd", text))
     text = re.sub(" {2,}", " ", text).strip()
     return text + _unclosed(text)
-
-
-def valid(text: str) -> str:
-    """`text` with U+FFFD for what no encoding can hold, such as half of a surrogate pair."""
-    return _HALVES.sub("\ufffd", text)
 
 
 def token(name: str) -> str:

@@ -19,9 +19,10 @@ import pandas as pd
 
 from nbstream.audio import SAMPLE_RATE_HZ, PcmArray
 from nbstream.errors import ParameterError
-from nbstream.export.clean import clean, valid
+from nbstream.export.clean import clean
 from nbstream.export.pieces import Piece, pieces
 from nbstream.tables import TurnKey
+from nbstream.text import valid
 
 # Columns that annotations add to turns.
 ADDED: Final = ("label", "note", "corrected", "speaker_corrected")

@@ -14,6 +14,7 @@ from nbstream import annotate, tables
 from nbstream.annotate import Change
 from nbstream.errors import ParameterError
 from nbstream.tables import TurnKey, TurnRow, row_key
+from nbstream.text import valid
 
 _CONTENTS = (annotate.LABEL, annotate.NOTE, annotate.TRANSCRIPT, annotate.SPEAKER)
 _SLACK_S = 0.05  # by which a span may end behind the recording, as other programs round
@@ -211,7 +212,7 @@ def text_of(value: Any, kind: str) -> str:
     """A text to keep; nothing was said is a correction, but no label."""
     if not isinstance(value, str):
         raise ParameterError(f"{kind}={value!r} is no text.", hint=_WHAT, parameter=kind)
-    text = annotate.clean(value).strip()
+    text = valid(value).strip()
     if kind in (annotate.LABEL, annotate.SPEAKER):
         text = " ".join(text.split())
     if not text and kind not in (annotate.TRANSCRIPT, annotate.MARK):

@@ -11,6 +11,7 @@ from typing import IO
 from nbstream import annotate
 from nbstream.store import files
 from nbstream.store.files import cannot
+from nbstream.text import decoded
 
 
 class Annotations:
@@ -103,12 +104,7 @@ class Annotations:
         self._end += len(whole)
         for line in whole.split(b"\n"):
             if line.strip():
-                encoding = "surrogatepass" if b"\xed" in line else "replace"
-                try:
-                    text = line.decode("utf-8", encoding)
-                except UnicodeDecodeError:
-                    text = line.decode("utf-8", "replace")
-                self._log.add(annotate.decode(text))
+                self._log.add(annotate.decode(decoded(line)))
 
     def _restart(self) -> None:
         self._log, self._end = annotate.Log(), 0

@@ -15,6 +15,7 @@ from nbstream.audio import SAMPLE_RATE_HZ
 from nbstream.tables.fold import TurnKey, TurnRow, row_key
 from nbstream.tables.growth import Growth
 from nbstream.tables.schema import REMARKS, SCHEMA
+from nbstream.text import valid
 
 
 def in_order(rows: Iterable[TurnRow]) -> list[TurnRow]:
@@ -276,6 +277,4 @@ def _column(values: list[Any], dtype: str) -> pd.Series:
     try:
         return pd.Series(values, dtype=dtype)
     except UnicodeEncodeError:  # Half a surrogate pair is legal JSON and no text.
-        return pd.Series(
-            [v if v is None else v.encode("utf-8", "replace").decode() for v in values], dtype=dtype
-        )
+        return pd.Series([v if v is None else valid(v) for v in values], dtype=dtype)
