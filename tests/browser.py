@@ -212,7 +212,7 @@ class Lab:
                     *(f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"),
                     f"--ServerApp.base_url={base_url}",
                     f"--ServerApp.allow_remote_access={self.url != self._loopback_url}",
-                    f"--{configured}.expose_app_in_browser=True",
+                    *(f"--{one}.expose_app_in_browser=True" for _, one, _ in APPS.values()),
                     f"--{configured}.user_settings_dir={settings}",
                     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
                 ],

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,31 +124,37 @@ def test_a_page_that_is_away_at_the_stop_brings_its_last_sound(
     server: Lab, browser: Browser, service: ScriptedServer
 ) -> None:
     """It is waited for; what nobody captured between its going and the stop has its length."""
-    soon = """
-        import threading, time
+    when_asked = """
+        import pathlib, threading, time
         def stop():
-            global stopped_s
-            stopped_s = time.time()
+            never = threading.Event()
+            while not pathlib.Path("stop").exists():
+                never.wait(0.05)
+            pathlib.Path("stop").replace("stopped")
             session.stop(timeout_s=60)
-        threading.Timer(4, stop).start()
+        threading.Thread(target=stop, daemon=True).start()
         """
-    done = "print(session.wait(60), session.state, stopped_s)"
-    notebook, folder, _ = begun(server, browser, service, "away", soon, done)
+    done = "print(session.wait(60), session.state)"
+    notebook, folder, _ = begun(server, browser, service, "away", when_asked, done)
+    stopped = server.folder / "stopped"
+    stopped.unlink(missing_ok=True)  # of a try before
     url = notebook.page.url
     recorded_more(folder, notebook, 0.5)
     notebook.run(3)
     notebook.command("docmanager:save")
     left(notebook, "about:blank")
-    notebook.page.wait_for_timeout(2000)
+    notebook.page.wait_for_timeout(1000)
     here = len(recorded(folder))
+    (server.folder / "stop").touch()
+    stopped_s = time.time()
+    wait_until(stopped.exists, notebook)
     notebook.page.goto(url)
     notebook.load()
     notebook.run(4)
-    is_over, state, stopped_s = notebook.output(4).inner_text().split()
-    assert ("True", "stopped") == (is_over, state)
+    assert "True stopped" == notebook.output(4).inner_text().strip()
     (life,) = lives_of(notebook)
     assert life.chunks == recorded(folder)
     assert len(life.chunks) - here > KEPT_S * 5  # a good part of it was kept over it
     assert life.went_s is not None
-    away_s = float(stopped_s) - life.went_s
+    away_s = stopped_s - life.went_s
     assert -0.2 < lost_s(folder, len(life.chunks)) - away_s < BUSY_S
