@@ -160,7 +160,9 @@ def test_a_tab_is_a_channel_beside_the_microphone(
         choose.click()
         expect(problem).to_be_hidden()
         again.evaluate("a.play()")
-        wait_until(lambda: audio_s(folder) > before_s + 3, notebook)
+        again.wait_for_function("a.currentTime > 3")
+        played_s = audio_s(folder)
+        wait_until(lambda: audio_s(folder) > played_s + 2, notebook)
         page.get_by_role("button", name="Stop", exact=True).click()
         expect(state).to_have_text("Stopped")
 
@@ -168,7 +170,7 @@ def test_a_tab_is_a_channel_beside_the_microphone(
         first, second = other[: round(before_s * 16_000)], other[round(before_s * 16_000) :]
         assert 0.999 < correlation(one, said())
         assert 0.99 < typical(first, agent)
-        assert 0.98 < correlation(second, agent[:16_000])  # of so little, edges count
+        assert 0.98 < typical(second, agent[:48_000])  # of its first words some may be missing
         assert [] == events(folder, "Overflow", "Problem")
         meta = json.loads((folder / "session.json").read_text())
         assert ["you", "tab"] == meta["speakers"]

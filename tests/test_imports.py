@@ -18,6 +18,7 @@ LEVEL = {
     "_version": 0,
     "errors": 0,
     "secret": 0,
+    "text": 0,
     "events": 1,
     "audio": 1,
     "protocol": 2,

@@ -86,5 +86,6 @@ def test_what_is_stored_says_what_its_prose_promises(name: str, says: str) -> No
 def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
     """Run a notebook in a kernel whose working folder is `folder`."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=170, resources={"metadata": {"path": str(folder)}}).execute()
+    where = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=170, resources=where, coalesce_streams=True).execute()
     return notebook
