@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import struct
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 
 import nbstream as nb
 from nbstream.audio import Chunk
+from nbstream.channel import Channel
 from nbstream.engine import capture
 from nbstream.engine.state import State
 from nbstream.sources import browser
@@ -63,15 +65,39 @@ def frames(page: Page, end_ms: dict[int, float]) -> None:
 
 def test_a_page_that_comes_back_after_the_stop_brings_the_rest(reading: Reading) -> None:
     """It is told that it was stopped, and nothing is missing; what it captured on is not kept."""
-    with dial(stopped_without_a_line(reading)) as ws:
+    offer = stopped_without_a_line(reading)
+    stopped_ms = 1000 * (reading.source._progress_s or 0.0)
+    with dial(offer) as ws:
         page = Page(ws)
         assert page.wish["stop"] is True
         assert 0.0 < reading.source.needs_s
-        stopped_ms = 1000 * (reading.source._progress_s or 0.0)
         frames(page, {n: stopped_ms + 50 * (n - 100) + 20 for n in range(1, 150)})
         assert list(range(1, 111)) == reading.numbers(110)
         assert reading.chunks.get(timeout=DEADLINE_S) is None
     assert ("", "") == reading.source.problem
+
+
+def test_a_page_that_was_away_for_long_may_take_its_time(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted from when it is back, not from when it went."""
+    looks: queue.Queue[bool] = queue.Queue()
+    look = BrowserMicrophone._look
+
+    def noted(self: BrowserMicrophone, quiet_s: float, channel: Channel) -> bool:
+        looks.put(channel.is_connected)
+        return look(self, quiet_s, channel)
+
+    monkeypatch.setattr(browser, "END_S", 1.0)  # for which it has been away already
+    offer = stopped_without_a_line(reading)
+    stopped_ms = 1000 * (reading.source._progress_s or 0.0)
+    monkeypatch.setattr(BrowserMicrophone, "_look", noted)
+    with dial(offer) as ws:
+        page = Page(ws)
+        while not looks.get(timeout=DEADLINE_S):
+            pass
+        frames(page, {1: stopped_ms - 300, 2: stopped_ms - 250})
+        assert [1, 2] == reading.numbers(2)
 
 
 def test_asked_again_it_waits_for_no_page_that_is_away(reading: Reading) -> None:

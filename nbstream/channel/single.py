@@ -101,8 +101,8 @@ class Channel(Room):
         is_new, self._page = self._page is None, page
         if self._line is not None and self._line is not line:
             self._spawn(self._close(self._line, REPLACED, "another line"))
-        self._line = line
         answer = {"kind": "go"} | self._listener.joined(is_new) | stamp(hello)
+        self._line = line  # Whoever sees it knows of the page.
         self._spawn(line.send(json.dumps(answer)))
         return ""
 

@@ -202,7 +202,7 @@ class BrowserMicrophone:
                 f"{self.label} is not open.", hint="Read it inside `with source:`.", state="closed"
             )
         take, receipts = self._take, Receipts()
-        last_s, stopped_s, quiet_s = -math.inf, math.inf, 0.0
+        last_s, stopped_s, quiet_s, n_lines = -math.inf, math.inf, 0.0, take.n_lines
         self._progress_s = time.monotonic()
         while not self._is_cut_short:
             if stop.is_set() and not take.is_stopping:
@@ -214,6 +214,8 @@ class BrowserMicrophone:
             except queue.Empty:
                 # Waits are counted: a clock also runs while the computer sleeps.
                 quiet_s += POLL_S
+                if n_lines != take.n_lines:  # A page that has just come back may take its time.
+                    n_lines, quiet_s = take.n_lines, 0.0
                 self._acknowledge(channel, receipts)
                 if take.has_ended or self._look(quiet_s, channel):
                     break

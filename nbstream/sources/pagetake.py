@@ -52,6 +52,8 @@ class PageTake:
         How much of what the page can keep is waiting there, 0 to 1.
     sign_s : float
         When a page said something, monotonic.
+    n_lines : int
+        How many lines pages have come by.
     is_stopping : bool
         Whether pages are told that it was stopped; set by who reads.
 
@@ -70,7 +72,7 @@ class PageTake:
         self._name = secrets.token_hex(8)  # no secret: by it a page finds what it kept
         self._tried: list[dict[str, str]] = []
         self._rate_hz: int | None = None
-        self._n_lines = 0  # that pages have come by
+        self.n_lines = 0
 
     @property
     def has_ended(self) -> bool:
@@ -97,7 +99,7 @@ class PageTake:
             "device_rate_hz": self._rate_hz,
             "device_latency_ms": self.sound.latency_ms,
             "pages": self.sound.pages,
-            "lines": self._n_lines,
+            "lines": self.n_lines,
             "clock": self.sound.clock.about(),
         }
 
@@ -106,7 +108,7 @@ class PageTake:
     def joined(self, is_new: bool) -> Message:
         """See `channel.Listener`."""
         with self.news:
-            self._n_lines += 1
+            self.n_lines += 1
             self.sign_s = time.monotonic()
             self.sound.joined(is_new)
             self.states.clear()  # They are told again.
