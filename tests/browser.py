@@ -136,10 +136,9 @@ class Notebook:
     def restart(self) -> None:
         """Have a new kernel in the stead of the old one."""
         self.page.evaluate(
-            "async () => { await jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-            ".restart(); }"
+            "async () => { await jupyterapp.shell.currentWidget.sessionContext.shutdown(); }"
         )
-        self._wait_until_idle()
+        self.load()
 
     def command(self, name: str, **arguments: Any) -> None:
         """Execute one of JupyterLab's commands, and wait for it."""

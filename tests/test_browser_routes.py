@@ -56,7 +56,8 @@ def check_all(
     source: dict[str, Any] = check(taken.folder, SPEECH_S)["source"]
     assert (route, ipykernel) == (source["route"], taken.ipykernel)
     assert list(range(taken.captured)) == [chunk.seq for chunk in taken.came]
-    assert sum(chunk.frames for chunk in taken.came) == sounds(taken.folder / "audio.wav").size
+    behind = sum(chunk.frames for chunk in taken.came) - sounds(taken.folder / "audio.wav").size
+    assert 0 <= behind < 16_000  # the stop: a busy page hears of it later
     assert (1, 4) == (source["pages"], source["lines"])
     assert {"route": route, "why": "the first that answered"} == source["tried"][-1]
     assert abs(source["clock"]["drift_ms"]) < 200
