@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pympi
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from praatio import textgrid
 from praatio.utilities.constants import Interval
@@ -122,6 +122,10 @@ on_turns = st.builds(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(said=st.lists(turns, max_size=6), notes=st.lists(spans | on_turns, max_size=8))
+@example(  # at one time, of which some formats have the last alone
+    said=[{"text": text, "speaker": "ada", "start_s": 0.0, "end_s": 0.0} for text in ("", "0")],
+    notes=[],
+)
 def test_any_talk_comes_back_unchanged(
     name: str, said: list[dict[str, Any]], notes: list[dict[str, Any]], tmp_path: Path
 ) -> None:

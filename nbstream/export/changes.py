@@ -163,8 +163,10 @@ def _paired(now: Sequence[_Turn], then: Sequence[_Turn]) -> list[tuple[_Turn, _T
 
 
 def _likeness(mine: _Turn, theirs: _Turn) -> int:
-    is_text = theirs.text is not None and fold(mine.text) == fold(theirs.text)
-    return 2 * (token(mine.speaker) == token(theirs.speaker)) + is_text
+    same = token(mine.speaker) == token(theirs.speaker)
+    if theirs.text is None:  # Of a format without words, which may leave out turns without any.
+        return 2 * same + (mine.text != "")
+    return 2 * same + (fold(mine.text) == fold(theirs.text))
 
 
 def _overlapping(now: Sequence[_Turn], then: Sequence[_Turn]) -> list[tuple[int, int]]:
