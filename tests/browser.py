@@ -109,7 +109,9 @@ class Notebook:
             "?.connectionStatus === 'connected'",
             timeout=START_S * 1000,
         )
-        self._wait_until_idle()
+        self.page.wait_for_function(
+            "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
+        )
 
     def run(self, index: int, *, wait: bool = True) -> None:
         """Run a cell, and wait until it has run."""
@@ -145,11 +147,6 @@ class Notebook:
         self.page.evaluate(
             "async ([name, args]) => { await jupyterapp.commands.execute(name, args); }",
             [name, arguments],
-        )
-
-    def _wait_until_idle(self) -> None:
-        self.page.wait_for_function(
-            "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
         )
 
     def _count(self, index: int) -> int | None:

@@ -136,8 +136,9 @@ def test_a_page_that_is_away_at_the_stop_brings_its_last_sound(
         """
     done = "print(session.wait(60), session.state)"
     notebook, folder, _ = begun(server, browser, service, "away", when_asked, done)
-    stopped = server.folder / "stopped"
-    stopped.unlink(missing_ok=True)  # of a try before
+    asked, stopped = server.folder / "stop", server.folder / "stopped"
+    for of_a_try_before in (asked, stopped):
+        of_a_try_before.unlink(missing_ok=True)
     url = notebook.page.url
     recorded_more(folder, notebook, 0.5)
     notebook.run(3)
@@ -145,7 +146,7 @@ def test_a_page_that_is_away_at_the_stop_brings_its_last_sound(
     left(notebook, "about:blank")
     notebook.page.wait_for_timeout(1000)
     here = len(recorded(folder))
-    (server.folder / "stop").touch()
+    asked.touch()
     stopped_s = time.time()
     wait_until(stopped.exists, notebook)
     notebook.page.goto(url)

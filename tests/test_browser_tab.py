@@ -170,7 +170,7 @@ def test_a_tab_is_a_channel_beside_the_microphone(
         first, second = other[: round(before_s * 16_000)], other[round(before_s * 16_000) :]
         assert 0.999 < correlation(one, said())
         assert 0.99 < typical(first, agent)
-        assert 0.98 < typical(second, agent[:48_000])  # of its first words some may be missing
+        assert 0.98 < correlation(second, agent[:16_000])  # of so little, edges count
         assert [] == events(folder, "Overflow", "Problem")
         meta = json.loads((folder / "session.json").read_text())
         assert ["you", "tab"] == meta["speakers"]

@@ -51,7 +51,7 @@ LEVEL = {
 }
 # On one level, in this direction only.
 SIDEWAYS = {("plots", "timing"), ("eventlog", "protocol"), ("annotate", "tables")}
-PURE = ("errors", "events", "audio", "protocol", "tables", "annotate", "timing")
+PURE = ("errors", "text", "events", "audio", "protocol", "tables", "annotate", "timing")
 DOORS = {
     "websocket": {"connection"},
     "websockets": {"local", "channel"},

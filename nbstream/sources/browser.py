@@ -202,7 +202,7 @@ class BrowserMicrophone:
                 f"{self.label} is not open.", hint="Read it inside `with source:`.", state="closed"
             )
         take, receipts = self._take, Receipts()
-        last_s, stopped_s, quiet_s, n_lines = -math.inf, math.inf, 0.0, take.n_lines
+        last_s, stopped_s, quiet_s = -math.inf, math.inf, 0.0
         self._progress_s = time.monotonic()
         while not self._is_cut_short:
             if stop.is_set() and not take.is_stopping:
@@ -214,8 +214,6 @@ class BrowserMicrophone:
             except queue.Empty:
                 # Waits are counted: a clock also runs while the computer sleeps.
                 quiet_s += POLL_S
-                if n_lines != take.n_lines:  # A page that has just come back may take its time.
-                    n_lines, quiet_s = take.n_lines, 0.0
                 self._acknowledge(channel, receipts)
                 if take.has_ended or self._look(quiet_s, channel):
                     break
@@ -339,10 +337,13 @@ class BrowserMicrophone:
         """See to a page from which nothing comes; whether it is waited for no longer."""
         take = self._take
         if take.is_stopping:
-            is_there = channel.is_connected and time.monotonic() - take.sign_s < SIGN_S
-            if not is_there and quiet_s >= 1.0:
+            now_s = time.monotonic()
+            if channel.is_connected and now_s - take.sign_s < SIGN_S:
+                # One that has just come back may take its time.
+                return min(quiet_s, now_s - take.joined_s) >= END_S
+            if quiet_s >= 1.0:
                 take.states.add("rest")
-            return quiet_s >= (END_S if is_there else 0.0 if self._is_cancelled else RETURN_S)
+            return quiet_s >= (0.0 if self._is_cancelled else RETURN_S)
         if quiet_s >= STALLED_S:
             take.states.add("quiet")
         if quiet_s >= KEEP_S:

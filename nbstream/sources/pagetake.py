@@ -52,8 +52,8 @@ class PageTake:
         How much of what the page can keep is waiting there, 0 to 1.
     sign_s : float
         When a page said something, monotonic.
-    n_lines : int
-        How many lines pages have come by.
+    joined_s : float
+        When a page last came by a line, monotonic.
     is_stopping : bool
         Whether pages are told that it was stopped; set by who reads.
 
@@ -66,13 +66,13 @@ class PageTake:
         self.news = threading.Condition()
         self.device = self.route = ""
         self.fill = 0.0
-        self.sign_s = -math.inf
+        self.sign_s = self.joined_s = -math.inf
         self.is_stopping = False
         self._wish = wish
         self._name = secrets.token_hex(8)  # no secret: by it a page finds what it kept
         self._tried: list[dict[str, str]] = []
         self._rate_hz: int | None = None
-        self.n_lines = 0
+        self._n_lines = 0  # that pages have come by
 
     @property
     def has_ended(self) -> bool:
@@ -99,7 +99,7 @@ class PageTake:
             "device_rate_hz": self._rate_hz,
             "device_latency_ms": self.sound.latency_ms,
             "pages": self.sound.pages,
-            "lines": self.n_lines,
+            "lines": self._n_lines,
             "clock": self.sound.clock.about(),
         }
 
@@ -108,8 +108,8 @@ class PageTake:
     def joined(self, is_new: bool) -> Message:
         """See `channel.Listener`."""
         with self.news:
-            self.n_lines += 1
-            self.sign_s = time.monotonic()
+            self._n_lines += 1
+            self.sign_s = self.joined_s = time.monotonic()
             self.sound.joined(is_new)
             self.states.clear()  # They are told again.
             self.news.notify_all()
