@@ -823,14 +823,31 @@ def test_fault_message_delay_and_a_break(serve: Serve) -> None:
 
 
 def test_fault_too_many_sessions(serve: Serve) -> None:
-    """1008 or 3009 after so many in a minute, or while the last one's slot is held."""
+    """1008 after so many in a minute; 3009, if asked for, beside another or just after it."""
     text = "Unauthorized Connection: Too many concurrent sessions"
     server = serve(faults=Faults(sessions_per_minute=1))
     assert "Begin" in talk(server.url).types
     assert_refused(talk(server.url, terminate=False), 1008, text)
     server = serve(faults=Faults(slot_held_s=60, too_many_code=3009))
-    assert "Begin" in talk(server.url).types
+    with dial(server.url) as first:
+        hear_until(first, "Begin", Heard())
+        assert_refused(talk(server.url, terminate=False), 3009, text)
     assert_refused(talk(server.url, terminate=False), 3009, text)
+
+
+def test_a_held_slot_is_free_in_time() -> None:
+    """So long after the session's end, however often it was asked for meanwhile."""
+    now_s = [0.0]
+    slots = access.Slots(clock=lambda: now_s[0])
+    faults = Faults(slot_held_s=10)
+    with slots.taken(faults):
+        now_s[0] = 100.0
+    for now_s[0] in (100.0, 109.0):
+        with pytest.raises(Refusal, match="Too many"), slots.taken(faults):
+            pass
+    now_s[0] = 110.0
+    with slots.taken(faults):
+        pass
 
 
 def test_faults_of_the_first_connections_only(serve: Serve) -> None:

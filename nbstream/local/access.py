@@ -1,16 +1,19 @@
-"""Who may open a session: the key, and the tokens that stand for it for a while. No I/O."""
+"""Who may open a session, and when: the key, tokens that stand for it, slots. No I/O."""
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from nbstream.local import checks
 from nbstream.local.checks import Refusal
+from nbstream.local.faults import Faults
 
 SESSION_CAP_S: Final = 10_800
 
@@ -93,6 +96,43 @@ class Access:
 
     def _is_key(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), (self._key or given).encode()) and bool(given)
+
+
+class Slots:
+    """How many sessions there may be, if a fault limits them.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds, never going back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._opened_s: list[float] = []  # sessions of the last minute
+        self._n_open = 0
+        self._ended_s = float("-inf")  # the last session that was let in
+
+    @contextlib.contextmanager
+    def taken(self, faults: Faults) -> Iterator[None]:
+        """Hold a session's slot; raises `Refusal` if there is none.
+
+        A client can be back before its last session has ended here: a slot that stays taken
+        after the end is taken from the beginning.
+        """
+        now_s = self._clock()
+        self._opened_s = [at_s for at_s in self._opened_s if now_s - at_s < 60]
+        held_s, limit = faults.slot_held_s, faults.sessions_per_minute
+        is_held = held_s > 0 and (self._n_open > 0 or now_s - self._ended_s < held_s)
+        if is_held or (limit is not None and len(self._opened_s) >= limit):
+            raise Refusal(faults.too_many_code, checks.TOO_MANY)
+        self._opened_s.append(now_s)
+        self._n_open += 1
+        try:
+            yield
+        finally:
+            self._n_open -= 1
+            self._ended_s = self._clock()
 
 
 def _unauthorized(why: str) -> Refusal:

@@ -59,7 +59,7 @@ class Faults:
     sessions_per_minute, too_many_code
         More new sessions than this in a minute are refused with 1008 or 3009.
     slot_held_s : float
-        A new session so soon after the end of one is refused likewise.
+        A new session beside an open one, or so soon after its end, is refused likewise.
     """
 
     first_connections: int | None = None

@@ -23,7 +23,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
-from time import monotonic
 from typing import Any, Final
 from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
@@ -35,7 +34,7 @@ from websockets.http11 import Request, Response
 
 from nbstream.errors import ParameterError
 from nbstream.local import checks
-from nbstream.local.access import Access
+from nbstream.local.access import Access, Slots
 from nbstream.local.checks import Refusal
 from nbstream.local.connection import Connection, Rates
 from nbstream.local.faults import NO_FAULTS, Faults
@@ -132,8 +131,7 @@ class Server:
         self._pool: ThreadPoolExecutor | None = None
         self._n_connections = 0  # handshakes, refused ones included
         self._faults_now: WeakKeyDictionary[ServerConnection, Faults] = WeakKeyDictionary()
-        self._opened_s: list[float] = []  # sessions of the last minute
-        self._ended_s = float("-inf")
+        self._slots = Slots()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -251,20 +249,20 @@ class Server:
                 websocket.request.headers.get("Authorization", ""),
                 parse_qs(query).get("token", [""])[-1],
             )
-            self._limit_sessions(faults)
-            if isinstance(self._model, Recording):
-                connection = ReplayConnection(websocket, self._model, **_replayed(query))
-            else:
-                connection = Connection(
-                    websocket,
-                    checks.connect(query),
-                    model=self._model,
-                    pool=self._pool,
-                    rates=self._rates,
-                    faults=faults,
-                    cap_s=cap_s,
-                )
-            await connection.run()
+            with self._slots.taken(faults):
+                if isinstance(self._model, Recording):
+                    connection = ReplayConnection(websocket, self._model, **_replayed(query))
+                else:
+                    connection = Connection(
+                        websocket,
+                        checks.connect(query),
+                        model=self._model,
+                        pool=self._pool,
+                        rates=self._rates,
+                        faults=faults,
+                        cap_s=cap_s,
+                    )
+                await connection.run()
         except Refusal as refusal:
             await _refuse(websocket, refusal, connection, faults)
         except ConnectionClosed:
@@ -272,17 +270,6 @@ class Server:
         except Exception:
             _log.exception("a connection of the local recogniser failed")
             await _refuse(websocket, Refusal(*checks.INTERNAL), connection, faults)
-        finally:
-            self._ended_s = monotonic()
-
-    def _limit_sessions(self, faults: Faults) -> None:
-        now_s = monotonic()
-        self._opened_s = [at_s for at_s in self._opened_s if now_s - at_s < 60]
-        limit = faults.sessions_per_minute
-        is_held = now_s - self._ended_s < faults.slot_held_s
-        if is_held or (limit is not None and len(self._opened_s) >= limit):
-            raise Refusal(faults.too_many_code, checks.TOO_MANY)
-        self._opened_s.append(now_s)
 
 
 async def _refuse(
