@@ -1,7 +1,8 @@
 // commands.js: what this page tells the kernel's widgets goes by a line of its own, past busy cells.
-// Nothing to see. A widget's comm is left alone until there is such a line.
+// Nothing to see. Until there is such a line, all goes by the widgets' comms.
 
 import { tellKernel, uniqueId } from "./control.js";
+import { Detour } from "./detour.js";
 import { lastingLine } from "./dial.js";
 import { Outbox } from "./outbox.js";
 
@@ -9,12 +10,15 @@ const ASK_ANEW_MS = 2000;
 const LOOK_MS = 1000;
 const UNHEARD_MS = 5000; // so long without an answer: there may be a better line
 const BETTER_MS = 30_000; // by the widget, messages wait for cells: now and then look for another
-const LONGEST = 250_000; // characters of a message; the kernel takes a MB
 
 /** Carry what is told to the widgets in the trait `models`. @returns {() => void} the end of that */
 function carryCommands(/** @type {any} */ { model }) {
   const page = uniqueId();
   const outbox = new Outbox();
+  const detour = new Detour((content, arrived) => {
+    const message = outbox.add(content, performance.now(), arrived);
+    if (line?.isOpen) line.say(message);
+  });
   /** @type {Map<string, any>} */ const carried = new Map(); // id -> its model; comm.send is ours
   /** @type {ReturnType<typeof lastingLine> | null} */ let line = null;
   /** @type {any} */ let later;
@@ -27,13 +31,13 @@ function carryCommands(/** @type {any} */ { model }) {
     line?.close();
     line = lastingLine(model, page, offer, {
       hello: () => ({ first: outbox.first }),
-      takes: (name) => name !== "comm" || carried.size > 0, // else there is nothing to be gained
+      takes: (name) => name !== "comm" || detour.isOpen, // else there is nothing to be gained
       heard: (message, name) => {
         if (message.kind === "go") {
           [route, routed_ms] = [name, performance.now()];
           outbox.acknowledge(message.next);
           for (const kept of outbox.again(performance.now())) line?.say(kept);
-          carry();
+          detour.isOpen = true;
         } else if (message.kind === "have") outbox.acknowledge(message.next);
       },
       over: () => {
@@ -47,7 +51,6 @@ function carryCommands(/** @type {any} */ { model }) {
     if (message.kind === "offer" && message.to === page && !isOver) dial(message);
   };
   const carry = () => {
-    if (!route) return;
     const { widget_manager: manager } = model;
     for (const id of model.get("models")) {
       if (carried.has(id) || !manager.has_model(id)) continue;
@@ -55,21 +58,9 @@ function carryCommands(/** @type {any} */ { model }) {
       manager.get_model(id).then((/** @type {any} */ target) => {
         if (isOver || !target.comm) return;
         carried.set(id, target);
-        redirect(id, target);
+        detour.lead(id, target);
       }).catch(() => {}); // It could not be made: nobody can press it.
     }
-  };
-  const redirect = (/** @type {string} */ id, /** @type {any} */ target) => {
-    const { comm } = target;
-    const plain = comm.send;
-    comm.send = (/** @type {any} */ data, /** @type {any} */ callbacks, /** @type {any} */ metadata, /** @type {any} */ buffers) => {
-      if (buffers?.length || JSON.stringify(data).length > LONGEST) return plain.call(comm, data, callbacks, metadata, buffers);
-      const told = uniqueId();
-      const arrived = () => settle(target, callbacks, told);
-      const message = outbox.add({ model_id: id, data }, performance.now(), arrived);
-      if (line?.isOpen) line.say(message);
-      return told;
-    };
   };
   const isDead = () => {
     const made = [...carried.values()].filter(Boolean);
@@ -97,17 +88,9 @@ function carryCommands(/** @type {any} */ { model }) {
   addEventListener("pagehide", bye);
   model.on("msg:custom", hear);
   model.on("change:models", carry);
+  carry();
   ask();
   return stop;
-}
-
-/** Tell a model that a message has arrived, as its comm would: it sends the next one only then. */
-function settle(/** @type {any} */ target, /** @type {any} */ callbacks, /** @type {string} */ told) {
-  // It waits for an echo that answers this message by its number, which ours does not have.
-  for (const [name, id] of target._expectedEchoMsgIds ?? []) {
-    if (id === told) target._expectedEchoMsgIds.delete(name);
-  }
-  callbacks?.iopub?.status?.({ content: { execution_state: "idle" } });
 }
 
 export default { initialize: carryCommands, render: () => {} };

@@ -4,6 +4,7 @@ import test from "node:test";
 import assert from "node:assert/strict";
 
 import { controlSender, tellKernel } from "../../nbstream/front/control.js";
+import { Detour } from "../../nbstream/front/detour.js";
 import { Outbox } from "../../nbstream/front/outbox.js";
 import { notebookLine, notTried, routesTo } from "../../nbstream/front/routes.js";
 
@@ -60,6 +61,62 @@ test("what arrives may send more at once", () => {
   outbox.add({}, 0, () => outbox.add({}, 0, () => {}));
   outbox.acknowledge(1);
   assert.deepEqual([outbox.first, outbox.next], [1, 2]);
+});
+
+/** Models of which all is noted: what went by their comms, by the detour, and what was answered. */
+function modelsOnDetour() {
+  const noted = [];
+  const waiting = [];
+  const detour = new Detour(({ model_id, data }, arrived) => {
+    noted.push(["detour", model_id, data]);
+    waiting.push(arrived);
+  });
+  const modelOf = (id) => {
+    const send = (data, callbacks) => {
+      noted.push(["comm", id, data]);
+      waiting.push(() => {
+        callbacks.iopub.status({ content: { execution_state: "busy" } });
+        callbacks.iopub.status({ content: { execution_state: "idle" } });
+      });
+    };
+    const target = { comm: { send }, _expectedEchoMsgIds: new Map() };
+    detour.lead(id, target);
+    return (data, callbacks, buffers) => target.comm.send(data, callbacks, {}, buffers);
+  };
+  return { noted, detour, modelOf, answer: () => waiting.shift()() };
+}
+
+test("what was told by a comm is not overtaken by what is told past it", () => {
+  const { noted, detour, modelOf, answer } = modelsOnDetour();
+  const [choose, press] = [modelOf("choice"), modelOf("button")];
+  choose("microphone");
+  detour.isOpen = true;
+  press("record");
+  answer();
+  press("mark");
+  answer();
+  answer();
+  press("stop");
+  const ways = ["comm choice", "comm button", "comm button", "detour button"];
+  assert.deepEqual(noted.map(([way, id]) => `${way} ${id}`), ways);
+  press("bytes", undefined, [new Uint8Array(1)]);
+  press("x".repeat(300_000));
+  assert.deepEqual(noted.slice(4).map(([way]) => way), ["comm", "comm"]);
+});
+
+test("a model hears of each of its messages that it has arrived, whichever way it took", () => {
+  const { detour, modelOf, answer } = modelsOnDetour();
+  const tell = modelOf("choice");
+  const heard = [];
+  const callbacks = { iopub: { status: ({ content }) => heard.push(content.execution_state) } };
+  tell("a", callbacks);
+  answer();
+  assert.deepEqual(heard, ["busy", "idle"]);
+  detour.isOpen = true;
+  tell("b", callbacks);
+  assert.equal(heard.length, 2);
+  answer();
+  assert.deepEqual(heard, ["busy", "idle", "idle"]);
 });
 
 /** A model as a page has it, with what it was told; `hear` answers it. */
