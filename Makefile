@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lab check measure bench routes faults kills soak clean
+.PHONY: help demo test lab check measure bench fuzz routes faults kills soak clean
 
 help:
 	@echo "make demo    set up, record the packaged speech, show its turns"
@@ -12,6 +12,7 @@ help:
 	@echo "make check   format, lint, strict types"
 	@echo "make measure accuracy and speed of the local recogniser: SPEECH=folder"
 	@echo "make bench   cost of timing and of views, at 10 s and at 3 h"
+	@echo "make fuzz    the generated tests, each with 3,000 new cases (10 min)"
 	@echo "make routes  the browser's microphone in every place, with a kernel busy for 3 min (75 min)"
 	@echo "make faults  break network and service in every way, count what is lost (7 min)"
 	@echo "make kills   kill 200 recordings at random instants, count what is lost (4 min)"
@@ -42,6 +43,9 @@ bench: $(VENV)/.ready-test
 	$(BIN)/python scripts/benchmark_view.py
 	$(BIN)/python scripts/benchmark_inspector.py
 	$(BIN)/python scripts/benchmark_browser.py
+
+fuzz: $(VENV)/.ready-test
+	$(BIN)/pytest -n 2 -m hypothesis --hypothesis-profile fuzz --timeout 0
 
 routes: $(VENV)/.ready-test
 	$(BIN)/python scripts/routes.py --write

@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.browser import Lab
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 _real_sleep = time.sleep
+
+# Generated cases are the same in each run, so that one that fails says something of the change;
+# `make fuzz` looks for others.
+_always: dict[str, Any] = {
+    "deadline": None,  # times on a busy machine say nothing
+    "suppress_health_check": [HealthCheck.function_scoped_fixture],  # tmp_path: written anew
+}
+settings.register_profile("same", derandomize=True, **_always)
+settings.register_profile("fuzz", max_examples=3000, **_always)
+settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

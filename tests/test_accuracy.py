@@ -9,7 +9,7 @@ from pathlib import Path
 import jiwer
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import nbstream as nb
@@ -73,7 +73,6 @@ def test_rates_by_hand() -> None:
     assert [19, 2] == table["n_characters"][[0, 1]].tolist()
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=6))
 def test_rates_are_jiwers(pairs: list[tuple[str, str]]) -> None:
     """By turn and over all, words and characters."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import nbstream as nb
@@ -98,7 +98,6 @@ STEP = st.dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(STEP | st.sampled_from(["undo", "redo"]), max_size=25))
 def test_any_sequence_amounts_to_what_a_simple_model_says(steps: list[Any]) -> None:
     """Set, remove, undo and redo in any order; and the last line for an id says what it is."""
@@ -175,7 +174,6 @@ def on(rows: list[tables.TurnRow], n: int, kind: str = "label", value: str = "v"
     return Change(f"{kind}{n}", "t", "me", "set", f"s{n}", kind, value, *where)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.4, 3), st.floats(0.4, 2)), min_size=1, max_size=12),
     st.randoms(use_true_random=False),

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbstream.errors import ParameterError
@@ -71,7 +71,6 @@ def test_a_word_without_end_is_cut() -> None:
 
 
 @given(text=st.text(max_size=80), words=st.lists(st.text(max_size=8), max_size=12))
-@settings(max_examples=200, deadline=None)
 def test_any_text_is_all_there_and_runs_forward(text: str, words: list[str]) -> None:
     """Whatever was heard, the pieces are the text, and their times do not run backwards."""
     found = pieces(text, [Piece(w, i * 0.5, i * 0.5 + 0.4) for i, w in enumerate(words)], 0.0, 9.0)
@@ -125,7 +124,6 @@ spoken = st.lists(st.tuples(words, st.floats(0.02, 3), st.floats(0, 4)), min_siz
 
 
 @given(said=st.lists(spoken, min_size=1, max_size=3))
-@settings(max_examples=150, deadline=None)
 def test_any_speech_fits(said: list[list[tuple[str, float, float]]]) -> None:
     """Two lines of 42 characters, 7 s at the most, every word in order, times that run forward."""
     turns: list[dict[str, Any]] = []

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pympi
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from praatio import textgrid
 from praatio.utilities.constants import Interval
@@ -118,9 +118,6 @@ on_turns = st.builds(
 
 
 @pytest.mark.parametrize("name", READABLE)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(said=st.lists(turns, max_size=6), notes=st.lists(spans | on_turns, max_size=8))
 @example(  # at one time, of which some formats have the last alone
     said=[{"text": text, "speaker": "ada", "start_s": 0.0, "end_s": 0.0} for text in ("", "0")],
@@ -458,9 +455,6 @@ def test_what_cannot_be_read_says_so(name: str, content: str, says: str, tmp_pat
 
 
 @pytest.mark.parametrize("name", READABLE)
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(data=st.data())
 def test_a_damaged_file_is_an_error_of_ours(name: str, data: st.DataObject, tmp_path: Path) -> None:
     """Bytes that were lost or changed are read as something, or refused as what they are."""

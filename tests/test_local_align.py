@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbstream.local import align
@@ -71,7 +71,6 @@ def cheapest(cost: np.ndarray) -> float:
     )
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(0, 4), st.integers(0, 2**32 - 1))
 def test_warp_finds_the_cheapest_way(n_rows: int, spare: int, seed: int) -> None:
     """No other way to give each row a stretch of columns costs less."""

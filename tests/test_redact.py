@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import nbstream as nb
@@ -279,7 +279,6 @@ def test_whole_words_are_found_however_they_stand(words: str) -> None:
     assert "annex leeward émiles" == plan.scrub("annex leeward émiles")
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 90), st.integers(1, 20)), max_size=8),
     st.integers(1, 40),
@@ -302,7 +301,6 @@ def test_silence_does_not_depend_on_the_pieces(
     assert np.array_equal(samples[outside], whole[outside])
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(0, 50), st.floats(0, 3), st.sampled_from([None, 0, 1]), st.booleans()),

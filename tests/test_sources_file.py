@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbstream import sources
@@ -25,10 +25,6 @@ from nbstream.sources import AudioFile, Microphone, Sample, Source, resolve
 
 NEVER = threading.Event()
 SPEECH = np.random.default_rng(3).integers(-32_768, 32_768, 20_100).astype("<i2")
-
-same_folder_each_time = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40
-)
 
 
 def write_wav(
@@ -62,7 +58,6 @@ def tone(rate_hz: int, duration_s: float = 1.5) -> np.ndarray:
     return 0.5 * np.sin(2 * np.pi * (200 + 1_000 * times) * times)
 
 
-@same_folder_each_time
 @given(samples=st.lists(st.integers(-32_768, 32_767), min_size=1, max_size=3_000))
 def test_a_wav_is_read_bit_exact(tmp_path: Path, samples: list[int]) -> None:
     """Every 16-bit sample of a 16 kHz mono WAV comes out as it is in the file."""
@@ -78,7 +73,6 @@ def test_chunks_have_50_ms_and_the_last_what_is_left(tmp_path: Path) -> None:
     assert {(0, 0)} == {(chunk.overflows, chunk.lost_frames) for chunk in chunks}
 
 
-@same_folder_each_time
 @given(
     pairs=st.lists(
         st.tuples(st.integers(-32_768, 32_767), st.integers(-32_768, 32_767)), min_size=1
@@ -183,7 +177,6 @@ def test_a_stream_of_unknown_length_is_no_surprise(tmp_path: Path) -> None:
     np.testing.assert_array_equal(SPEECH, read(path))
 
 
-@same_folder_each_time
 @given(data=st.binary(max_size=200), kind=st.sampled_from(["", "RIFF", "WAVE", "fmt ", "data"]))
 def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes, kind: str) -> None:
     """No content of a file leads to anything but audio or a SourceError."""

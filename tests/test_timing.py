@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbstream import events as ev
@@ -293,7 +293,6 @@ TALK = st.lists(
 
 
 @given(TALK, st.sampled_from([2, 3]), st.sampled_from([1000, 10_000]))
-@settings(max_examples=300, deadline=None)
 def test_floor_transfers_agree_with_scikit_talk(
     talk: list[tuple[int, int, str]], max_speakers: int, window_ms: int
 ) -> None:
