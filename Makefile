@@ -12,7 +12,7 @@ help:
 	@echo "make check   format, lint, strict types"
 	@echo "make measure accuracy and speed of the local recogniser: SPEECH=folder"
 	@echo "make bench   cost of timing and of views, at 10 s and at 3 h"
-	@echo "make fuzz    the generated tests, each with 3,000 new cases (10 min)"
+	@echo "make fuzz    the generated tests, each with 3,000 new cases (5 min)"
 	@echo "make routes  the browser's microphone in every place, with a kernel busy for 3 min (75 min)"
 	@echo "make faults  break network and service in every way, count what is lost (7 min)"
 	@echo "make kills   kill 200 recordings at random instants, count what is lost (4 min)"
