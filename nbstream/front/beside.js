@@ -5,7 +5,9 @@ import { PCM_RATE_HZ } from "./pcm.js";
 
 const PER_MS = PCM_RATE_HZ / 1000;
 const WAIT_MS = 1000; // for the second sound; then there is silence in its place
-const APART_MS = 10; // so far it may be from its place before it is put there anew; its clock is another
+const APART_MS = 10; // so far it may be from its place before it is put there anew: where it is still,
+const FAR_MS = 40; // or, where it never is, when it is so far
+const STILL = 0.01; // of full scale: what is cut, or made longer, below this is not heard
 const HOLE_MS = 50; // a clock that jumps by more: something is missing there
 const MOST_REST = 60 * PCM_RATE_HZ; // samples of it, should the first sound not come
 
@@ -17,6 +19,8 @@ function timed(clock, samples, end_ms) {
   const anew = new CaptureClock();
   return { clock: anew, at_ms: anew.heard(length_ms, end_ms).at_ms };
 }
+
+const isStill = (/** @type {Float32Array} */ samples) => samples.every((value) => Math.abs(value) < STILL);
 
 /** The first sound, whole, and the second where it belongs beside it. Both of 16 kHz. */
 export class Beside {
@@ -51,7 +55,8 @@ export class Beside {
     if (!this.n || this.rest.length > MOST_REST) return;
     const place = this.n + Math.round((at_ms - this.at_ms) * PER_MS) - samples.length;
     const next = this.given + this.rest.length; // where it would go on
-    const goesOn = this.isPlaced && Math.abs(place - next) <= APART_MS * PER_MS;
+    const apart_ms = Math.abs(place - next) / PER_MS;
+    const goesOn = this.isPlaced && (apart_ms <= APART_MS || (apart_ms <= FAR_MS && !isStill(samples)));
     const gap = goesOn ? 0 : Math.min(place - next, MOST_REST);
     const kept = samples.subarray(Math.max(0, -gap));
     const joined = new Float32Array(this.rest.length + Math.max(0, gap) + kept.length);

@@ -299,14 +299,39 @@ test("so it is where the first lacks something", () => {
   assert.deepEqual(out.filter(([a, b]) => b !== a).map(([a, b]) => [a, b]), [[100, 0]]);
 });
 
-test("a clock that wanders is followed", () => {
-  const pieces = [];
-  for (let ms = 100; ms < 100_000; ms += 10) pieces.push(["a", ms], ["b", ms * 1.0003, ms + 10]);
-  const { out } = beside(pieces);
-  assert.ok(out.length > 9900);
-  const moves = out.slice(2).filter(([, other]) => other === 0); // 30 ms in all, 10 at a time
-  assert.ok(moves.length <= 3);
-  assert.ok(out.slice(2).every(([one, other]) => other === 0 || Math.abs(one - other) < 25));
+/** Two minutes beside a second whose clock is faster or slower, and which says its samples' numbers. */
+function wandering(rate, isPause) {
+  const beside_it = [];
+  const spoken = [];
+  const sounds = new Beside(([, other]) => beside_it.push(...other));
+  for (let n = 0; n < 12_000; n++) {
+    const piece = Float32Array.from({ length: 160 }, (_, i) => (isPause(n) ? 0 : 1 + 160 * n + i));
+    spoken.push(...piece.filter(Boolean));
+    sounds.lead(at(10 * n), 10 * n + 10, 10 * n);
+    sounds.follow(piece, 10 * n * rate + 10, 10 * n);
+  }
+  const heard = beside_it.filter(Boolean);
+  const apart_ms = beside_it.map((k, i) => (k ? Math.abs((k - 1) * rate - i) / 16 : 0));
+  return { spoken, heard, mostApart_ms: apart_ms.reduce((a, b) => Math.max(a, b)) };
+}
+
+test("a clock that wanders is followed in pauses: what is said stays whole", () => {
+  for (const rate of [1.0003, 0.9997]) {
+    const { spoken, heard, mostApart_ms } = wandering(rate, (n) => n % 300 >= 280); // 0.2 s each 3 s
+    assert.ok(heard.length > 110 * 16_000 * 0.93);
+    const first = heard[0] - 1; // what it began with may have come too late to stand beside the first
+    assert.ok(first < 2 * 160);
+    assert.deepEqual(heard, spoken.slice(first, first + heard.length));
+    assert.ok(mostApart_ms < 13);
+  }
+});
+
+test("a second that is never still is put in its place before it is far from it", () => {
+  for (const rate of [1.0005, 0.9995]) {
+    const { spoken, heard, mostApart_ms } = wandering(rate, () => false);
+    assert.ok(mostApart_ms > 30 && mostApart_ms < 42);
+    assert.ok(spoken.length - heard.length < 2 * 16_000);
+  }
 });
 
 test("a second that comes again is put where it belongs", () => {
