@@ -115,13 +115,15 @@ def test_mid_session_messages_reach_the_server(serve: Serve, tmp_path: Path) -> 
 
 
 def test_what_the_server_says_is_kept_whatever_it_is(serve: Serve, tmp_path: Path) -> None:
-    """Unknown types, non-JSON and a known type with a missing field are rows, and nothing stops."""
+    """Unknown types, non-JSON, damage, a missing field: all are rows, and nothing stops."""
     strange = ['{"type": "NewThing", "x": 1}', "not json", '{"type": "Turn"}', "[1, 2]"]
+    damaged = b'{"type": "NewThing", "x": "\xed\x9f"}'
 
     def script(peer: Peer) -> None:
         peer.begin(unheard_of=1)
         for text in strange:
             peer.ws.send(text)
+        peer.ws.send(damaged, text=True)
         peer.listen()
         peer.say(**turn(0, "Still here.", final=True))
         peer.finish()
@@ -131,6 +133,8 @@ def test_what_the_server_says_is_kept_whatever_it_is(serve: Serve, tmp_path: Pat
     assert list(session.turns.transcript) == ["Still here."]
     raw = session.events.raw.dropna()
     assert [text for text in raw if text in strange] == strange
+    assert '{"type": "NewThing", "x": "\ufffd"}' in list(raw)
+    assert 1 == len(session.connections)
     assert json.loads(raw.iloc[0])["unheard_of"] == 1
 
 
