@@ -20,9 +20,11 @@ export class Detour {
     const { comm } = target;
     const plain = comm.send;
     comm.send = (/** @type {any} */ data, /** @type {any} */ callbacks, /** @type {any} */ metadata, /** @type {any} */ buffers) => {
-      const isLong = buffers?.length || JSON.stringify(data).length > LONGEST;
-      if (isLong || !this.isOpen || this.#unanswered > 0) {
-        return plain.call(comm, data, this.#counted(callbacks), metadata, buffers);
+      const isLong = () => buffers?.length || JSON.stringify(data).length > LONGEST;
+      if (!this.isOpen || this.#unanswered > 0 || isLong()) {
+        const sent = plain.call(comm, data, this.#counting(callbacks), metadata, buffers);
+        this.#unanswered++; // Not of what a kernel that is gone does not take: it is never answered.
+        return sent;
       }
       const told = uniqueId();
       this.#tell({ model_id: id, data }, () => settle(target, callbacks, told));
@@ -30,9 +32,8 @@ export class Detour {
     };
   }
 
-  /** The same callbacks, and a count of what they wait for. */
-  #counted(/** @type {any} */ callbacks) {
-    this.#unanswered++;
+  /** The same callbacks, which also count what was answered. */
+  #counting(/** @type {any} */ callbacks) {
     const status = (/** @type {any} */ message) => {
       if (message.content.execution_state === "idle") this.#unanswered--;
       callbacks?.iopub?.status?.(message);

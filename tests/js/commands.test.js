@@ -73,6 +73,7 @@ function modelsOnDetour() {
   });
   const modelOf = (id) => {
     const send = (data, callbacks) => {
+      if (data === "refused") throw new Error("the kernel is gone");
       noted.push(["comm", id, data]);
       waiting.push(() => {
         callbacks.iopub.status({ content: { execution_state: "busy" } });
@@ -102,6 +103,15 @@ test("what was told by a comm is not overtaken by what is told past it", () => {
   press("bytes", undefined, [new Uint8Array(1)]);
   press("x".repeat(300_000));
   assert.deepEqual(noted.slice(4).map(([way]) => way), ["comm", "comm"]);
+});
+
+test("nobody waits for the answer to what a comm did not take", () => {
+  const { noted, detour, modelOf } = modelsOnDetour();
+  const tell = modelOf("button");
+  assert.throws(() => tell("refused"), /gone/);
+  detour.isOpen = true;
+  tell("stop");
+  assert.deepEqual(noted, [["detour", "button", "stop"]]);
 });
 
 test("a model hears of each of its messages that it has arrived, whichever way it took", () => {
