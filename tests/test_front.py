@@ -78,6 +78,18 @@ def test_the_style_has_the_sheet_of_each_module_once(entry: str) -> None:
         assert not sheet.exists() or style.count(sheet.read_text("utf-8")) == 1
 
 
+def test_a_class_is_dressed_by_one_sheet() -> None:
+    """The sheets of all widgets meet in a page: one name for two things dresses both as both."""
+    same_element = {".nbs-view", ".nbs-detail"}  # of which another part sees as well
+    dressed = [
+        name
+        for sheet in front.FOLDER.glob("*.css")
+        for name in set(re.findall(r"^(\.nbs-[\w-]+)(?=,$| \{)", sheet.read_text("utf-8"), re.M))
+    ]
+    assert len(dressed) > 50
+    assert same_element == {name for name, n in Counter(dressed).items() if n > 1}
+
+
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_only_default_exports_leave_an_entry(entry: str) -> None:
     """Of an entry the default export alone is left: that is what anywidget takes."""

@@ -61,7 +61,7 @@ function lendMicrophone(/** @type {any} */ model, /** @type {Question} */ questi
 
 /** What the kernel has the person know, in `el`. @returns {() => void} the end of that */
 function showSaid(/** @type {any} */ model, /** @type {HTMLElement} */ el) {
-  const place = element("div", "nbs-part nbs-said", { role: "status" });
+  const place = element("div", "nbs-part nbs-notice", { role: "status" });
   const lines = [element("div", "nbs-message"), element("div", "nbs-hint")];
   const draw = () => {
     const [message, hint] = model.get("said");
